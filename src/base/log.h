@@ -1,0 +1,45 @@
+// Log lines with a level, handed to whoever owns the sink. No global state: a Log belongs to one Machine or one program.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <string_view>
+#include <utility>
+
+namespace cloche {
+
+enum class LogLevel { kError, kWarning, kInfo, kDebug };
+
+class Log {
+ public:
+  using Sink = std::function<void(LogLevel, std::string_view line)>;  // Called on any thread, a whole line without newline.
+
+  Log() = default;  // Silent.
+  Log(LogLevel most, Sink sink) : most_(most), sink_(std::move(sink)) {}
+
+  bool enabled(LogLevel level) const { return sink_ && level <= most_; }
+
+  template <typename... Args>
+  void error(fmt::format_string<Args...> format, Args&&... args) const {
+    if (enabled(LogLevel::kError)) sink_(LogLevel::kError, fmt::format(format, std::forward<Args>(args)...));
+  }
+  template <typename... Args>
+  void warning(fmt::format_string<Args...> format, Args&&... args) const {
+    if (enabled(LogLevel::kWarning)) sink_(LogLevel::kWarning, fmt::format(format, std::forward<Args>(args)...));
+  }
+  template <typename... Args>
+  void info(fmt::format_string<Args...> format, Args&&... args) const {
+    if (enabled(LogLevel::kInfo)) sink_(LogLevel::kInfo, fmt::format(format, std::forward<Args>(args)...));
+  }
+  template <typename... Args>
+  void debug(fmt::format_string<Args...> format, Args&&... args) const {
+    if (enabled(LogLevel::kDebug)) sink_(LogLevel::kDebug, fmt::format(format, std::forward<Args>(args)...));
+  }
+
+ private:
+  LogLevel most_ = LogLevel::kError;
+  Sink sink_;
+};
+
+}  // namespace cloche

@@ -1,0 +1,60 @@
+#include "memory/guest_memory.h"
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+namespace cloche {
+
+// Huge pages: a 2 MiB fault costs about what three 4 KiB faults cost, and booting touches hundreds of them.
+constexpr uint64_t kHugePage = 2 << 20;
+
+Result<GuestMemory> GuestMemory::create(std::span<const Range> ranges) {
+  GuestMemory memory;
+  uint64_t previous_end = 0;
+  for (const Range& range : ranges) {
+    if (range.size == 0 || range.size % 4096 != 0 || range.start.value % 4096 != 0)
+      return fail(ErrorCode::kInvalidArgument, "guest memory must be whole pages");
+    if (range.start.value < previous_end || range.start.value + range.size < range.start.value)
+      return fail(ErrorCode::kInvalidArgument, "guest memory ranges overlap");
+    previous_end = range.start.value + range.size;
+    // Aligned to a huge page, so that guest and host huge pages coincide.
+    Mmap mapping = TRY(Mmap::anonymous(range.size + kHugePage));
+    auto unaligned = reinterpret_cast<uintptr_t>(mapping.data());
+    std::byte* start = mapping.data() + ((kHugePage - unaligned % kHugePage) % kHugePage);
+    ::madvise(start, range.size, MADV_HUGEPAGE);  // A kernel without them gives small pages: slower, not wrong.
+    ::madvise(start, range.size, MADV_DONTDUMP);
+    memory.regions_.push_back({range.start, {start, range.size}});
+    memory.mappings_.push_back(std::move(mapping));
+  }
+  return memory;
+}
+
+Result<std::span<std::byte>> GuestMemory::range(GuestAddr address, uint64_t size) const {
+  for (const MemoryRegion& region : regions_) {
+    if (address < region.start) continue;
+    uint64_t offset = address.value - region.start.value;
+    if (offset > region.bytes.size() || size > region.bytes.size() - offset) continue;
+    return region.bytes.subspan(offset, size);
+  }
+  return fail(ErrorCode::kGuest, fmt::format("{} bytes at guest address {:#x} are not memory", size, address.value));
+}
+
+Result<void> GuestMemory::copy_in(GuestAddr address, std::span<const std::byte> from) const {
+  std::span<std::byte> to = TRY(range(address, from.size()));
+  if (!from.empty()) std::memcpy(to.data(), from.data(), from.size());
+  return {};
+}
+
+Result<void> GuestMemory::copy_out(GuestAddr address, std::span<std::byte> to) const {
+  std::span<std::byte> from = TRY(range(address, to.size()));
+  if (!to.empty()) std::memcpy(to.data(), from.data(), to.size());
+  return {};
+}
+
+uint64_t GuestMemory::size() const {
+  uint64_t total = 0;
+  for (const MemoryRegion& region : regions_) total += region.bytes.size();
+  return total;
+}
+
+}  // namespace cloche

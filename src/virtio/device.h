@@ -1,0 +1,55 @@
+// Device: what every virtio device is to its transport, and Driver: what the transport is to its device.
+//
+// All calls into a device come on the VM's event-loop thread, except id(), features(), queue_sizes() and read_config(), which
+// vCPU threads call too: those answer from data that does not change, or from atomics.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "virtio/queue.h"
+
+namespace cloche::virtio {
+
+// What on_kick() left behind.
+enum class Kick {
+  kDone,  // The queue is empty, or nothing more can be done until something else happens.
+  kMore,  // The budget is spent and the queue may hold more: call again after the others had their turn.
+};
+
+// The guest's side of an activated device. Loop thread. Lives from activate() to reset().
+class Driver {
+ public:
+  virtual ~Driver() = default;
+  virtual uint64_t features() const = 0;       // What the driver acknowledged.
+  virtual Queue& queue(unsigned index) = 0;    // A queue the driver did not enable is !ready().
+  // Interrupts the guest if pushes on the queue since the last call ask for it. The transport does it after on_kick() by itself;
+  // devices call it when they push on other occasions.
+  virtual void interrupt(unsigned index) = 0;
+  virtual void config_changed() = 0;           // Bumps the generation and interrupts.
+  // The driver broke the rules outside on_kick(): the device is marked DEVICE_NEEDS_RESET and gets no more calls until reset().
+  virtual void fault(Error error) = 0;
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+  virtual uint32_t id() const = 0;                            // Section 5.
+  virtual uint64_t features() const { return 0; }             // Device-specific bits; the transport adds the ring's.
+  virtual std::span<const uint16_t> queue_sizes() const = 0;  // The largest size of each queue.
+  // Reads config space. Bytes past its end are zero.
+  virtual void read_config(uint64_t offset, std::span<std::byte> out) const;
+  virtual void write_config(uint64_t offset, std::span<const std::byte> data);
+
+  // The driver is ready (DRIVER_OK). `driver` stays valid until reset() returns.
+  virtual void activate(Driver& driver) { static_cast<void>(driver); }
+  // The driver is gone: drop watches, requests in flight and everything that belongs to it.
+  virtual void reset() {}
+  // The driver put something into queue `index`. A kGuest error faults the device; any other error does too, and is logged.
+  virtual Result<Kick> on_kick(unsigned index, Queue& queue) = 0;
+};
+
+// For read_config(): copies the part of `config` that the access covers, zero past its end.
+void read_config_bytes(std::span<const std::byte> config, uint64_t offset, std::span<std::byte> out);
+
+}  // namespace cloche::virtio
