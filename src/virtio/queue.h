@@ -77,11 +77,9 @@ class Queue {
   const State& state() const { return state_; }
 
  private:
-  struct Descriptor;
-  struct Table;
+  Result<uint16_t> count_available() const;
   Result<Chain> walk(uint16_t head) const;
-  uint16_t load_available_index() const;
-  void publish_available_event() const;
+  bool flying(uint16_t head) const { return (state_.in_flight[head / 64] >> (head % 64) & 1) != 0; }
 
   const GuestMemory* memory_ = nullptr;
   QueueLayout layout_;
@@ -90,7 +88,7 @@ class Queue {
   // Ring memory as this process sees it, checked at create().
   std::span<std::byte> descriptors_, driver_ring_, device_ring_;
   size_t in_flight_count_ = 0;
-  uint16_t signalled_used_ = 0;  // Used index at the last interrupt decision.
+  uint32_t unsignalled_ = 0;  // Pushes since the last interrupt decision.
 };
 
 }  // namespace cloche::virtio

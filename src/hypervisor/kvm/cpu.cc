@@ -1,0 +1,207 @@
+#include "hypervisor/kvm/cpu.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+
+#include "hypervisor/kvm/kvm_header.h"
+
+namespace cloche::hypervisor::kvm {
+namespace {
+
+// Interrupts KVM_RUN. Its handler does nothing: the signal's arrival is the message. One per process by nature of signals.
+int kick_signal() { return SIGRTMIN; }
+
+void install_kick_handler() {
+  struct sigaction action{};
+  action.sa_handler = [](int) {};
+  ::sigaction(kick_signal(), &action, nullptr);
+}
+
+kvm_segment to_kvm(const x86_64::Segment& segment) {
+  kvm_segment out{};
+  out.base = segment.base;
+  out.limit = segment.limit;
+  out.selector = segment.selector;
+  out.type = segment.type;
+  out.present = 1;
+  out.db = segment.operand_32;
+  out.s = segment.code_or_data;
+  out.l = segment.long_mode;
+  out.g = segment.granular;
+  return out;
+}
+
+class KvmCpu final : public VirtualCpu {
+ public:
+  KvmCpu(Fd fd, kvm_run* run, size_t run_size) : fd_(std::move(fd)), run_(run), run_size_(run_size) {}
+  ~KvmCpu() override { ::munmap(run_, run_size_); }
+
+  Result<void> set_cpuid(std::span<const x86_64::CpuidEntry> entries) override;
+  Result<void> set_registers(const x86_64::Registers& registers) override;
+  Result<void> set_msrs(std::span<const x86_64::Msr> msrs) override;
+  Result<void> set_local_interrupts() override;
+  std::string describe() override;
+  Result<Exit> run() override;
+  void kick() override;
+
+ private:
+  Result<Exit> decode();
+  std::string internal_error();
+
+  Fd fd_;
+  kvm_run* run_;  // Shared with the kernel, which writes it only inside KVM_RUN.
+  size_t run_size_;
+  std::atomic<pid_t> thread_ = 0;  // Who is in run(), for kick().
+};
+
+Result<void> KvmCpu::set_cpuid(std::span<const x86_64::CpuidEntry> entries) {
+  std::vector<uint64_t> raw((sizeof(kvm_cpuid2) + entries.size() * sizeof(kvm_cpuid_entry2)) / 8 + 1);
+  auto* list = reinterpret_cast<kvm_cpuid2*>(raw.data());
+  list->nent = static_cast<uint32_t>(entries.size());
+  for (size_t i = 0; i < entries.size(); ++i) {
+    kvm_cpuid_entry2& out = list->entries[i];
+    out.function = entries[i].function;
+    out.index = entries[i].index;
+    out.flags = entries[i].index_matters ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0;
+    out.eax = entries[i].eax;
+    out.ebx = entries[i].ebx;
+    out.ecx = entries[i].ecx;
+    out.edx = entries[i].edx;
+  }
+  if (::ioctl(fd_.get(), KVM_SET_CPUID2, list) < 0) return fail_errno("set the vCPU's CPUID");
+  return {};
+}
+
+Result<void> KvmCpu::set_registers(const x86_64::Registers& registers) {
+  kvm_sregs special{};
+  if (::ioctl(fd_.get(), KVM_GET_SREGS, &special) < 0) return fail_errno("read the vCPU's registers");
+  special.cs = to_kvm(registers.code);
+  special.ds = special.es = special.fs = special.gs = special.ss = to_kvm(registers.data);
+  special.tr = to_kvm(registers.task);
+  special.gdt.base = registers.gdt_base;
+  special.gdt.limit = registers.gdt_limit;
+  special.idt.base = registers.idt_base;
+  special.idt.limit = registers.idt_limit;
+  special.cr0 = registers.cr0;
+  special.cr3 = registers.cr3;
+  special.cr4 = registers.cr4;
+  special.efer = registers.efer;
+  if (::ioctl(fd_.get(), KVM_SET_SREGS, &special) < 0) return fail_errno("set the vCPU's special registers");
+  kvm_regs general{};
+  general.rip = registers.rip;
+  general.rsp = registers.rsp;
+  general.rsi = registers.rsi;
+  general.rflags = registers.rflags;
+  if (::ioctl(fd_.get(), KVM_SET_REGS, &general) < 0) return fail_errno("set the vCPU's registers");
+  return {};
+}
+
+Result<void> KvmCpu::set_msrs(std::span<const x86_64::Msr> msrs) {
+  std::vector<uint64_t> raw((sizeof(kvm_msrs) + msrs.size() * sizeof(kvm_msr_entry)) / 8 + 1);
+  auto* list = reinterpret_cast<kvm_msrs*>(raw.data());
+  list->nmsrs = static_cast<uint32_t>(msrs.size());
+  for (size_t i = 0; i < msrs.size(); ++i) list->entries[i] = {msrs[i].index, 0, msrs[i].value};
+  int set = ::ioctl(fd_.get(), KVM_SET_MSRS, list);
+  if (set < 0) return fail_errno("set the vCPU's MSRs");
+  if (static_cast<size_t>(set) != msrs.size())
+    return fail(ErrorCode::kHost, fmt::format("KVM refuses MSR {:#x}", msrs[static_cast<size_t>(set)].index));
+  return {};
+}
+
+Result<void> KvmCpu::set_local_interrupts() {
+  kvm_lapic_state apic{};
+  if (::ioctl(fd_.get(), KVM_GET_LAPIC, &apic) < 0) return fail_errno("read the vCPU's APIC");
+  auto set_delivery = [&](size_t offset, uint32_t mode) {
+    uint32_t value;
+    std::memcpy(&value, apic.regs + offset, sizeof value);
+    value = (value & ~0x700u) | mode << 8;
+    std::memcpy(apic.regs + offset, &value, sizeof value);
+  };
+  set_delivery(0x350, 7);  // LVT LINT0: ExtINT (Intel SDM volume 3, 11.5.1)
+  set_delivery(0x360, 4);  // LVT LINT1: NMI
+  if (::ioctl(fd_.get(), KVM_SET_LAPIC, &apic) < 0) return fail_errno("set the vCPU's APIC");
+  return {};
+}
+
+std::string KvmCpu::describe() {
+  kvm_regs general{};
+  kvm_sregs special{};
+  if (::ioctl(fd_.get(), KVM_GET_REGS, &general) < 0 || ::ioctl(fd_.get(), KVM_GET_SREGS, &special) < 0) return "state unknown";
+  return fmt::format("rip {:#x} rsp {:#x} cr0 {:#x} cr2 {:#x} cr3 {:#x}", general.rip, general.rsp, special.cr0,
+                     special.cr2, special.cr3);
+}
+
+Result<Exit> KvmCpu::run() {
+  thread_.store(static_cast<pid_t>(::syscall(SYS_gettid)), std::memory_order_release);
+  if (::ioctl(fd_.get(), KVM_RUN, 0) < 0) {
+    if (errno == EINTR || errno == EAGAIN) {
+      // Cleared here, by the only thread that runs it: a flag left standing would end every later run at once (Firecracker #4388).
+      std::atomic_ref(run_->immediate_exit).store(0, std::memory_order_release);
+      return Exit{};
+    }
+    return fail_errno("run the vCPU");
+  }
+  return decode();
+}
+
+void KvmCpu::kick() {
+  // First the flag, then the signal: whichever side of KVM_RUN's entry the thread is on, one of them ends it.
+  std::atomic_ref(run_->immediate_exit).store(1, std::memory_order_release);
+  pid_t thread = thread_.load(std::memory_order_acquire);
+  if (thread != 0) ::syscall(SYS_tgkill, ::getpid(), thread, kick_signal());
+}
+
+Result<Exit> KvmCpu::decode() {
+  Exit exit;
+  switch (run_->exit_reason) {
+    case KVM_EXIT_IO: {
+      const auto& io = run_->io;
+      exit.kind = io.direction == KVM_EXIT_IO_OUT ? ExitKind::kPortWrite : ExitKind::kPortRead;
+      exit.address = io.port;
+      exit.count = io.count;
+      exit.data = {reinterpret_cast<std::byte*>(run_) + io.data_offset, size_t{io.size} * io.count};
+      return exit;
+    }
+    case KVM_EXIT_MMIO:
+      exit.kind = run_->mmio.is_write ? ExitKind::kMemoryWrite : ExitKind::kMemoryRead;
+      exit.address = run_->mmio.phys_addr;
+      exit.data = {reinterpret_cast<std::byte*>(run_->mmio.data), run_->mmio.len};
+      return exit;
+    case KVM_EXIT_INTR: return exit;
+    case KVM_EXIT_HLT: exit.kind = ExitKind::kHalted; return exit;
+    case KVM_EXIT_SHUTDOWN: exit.kind = ExitKind::kShutdown; return exit;
+    default:
+      exit.kind = ExitKind::kInternalError;
+      exit.detail = internal_error();
+      return exit;
+  }
+}
+
+std::string KvmCpu::internal_error() {
+  if (run_->exit_reason == KVM_EXIT_INTERNAL_ERROR) {
+    const char* what = run_->internal.suberror == KVM_INTERNAL_ERROR_EMULATION ? " (an instruction that KVM cannot emulate)" : "";
+    return fmt::format("KVM internal error, sub-error {}{}; {}", run_->internal.suberror, what, describe());
+  }
+  if (run_->exit_reason == KVM_EXIT_FAIL_ENTRY)
+    return fmt::format("the CPU refused to enter the guest, reason {:#x}; {}",
+                       uint64_t{run_->fail_entry.hardware_entry_failure_reason}, describe());
+  return fmt::format("KVM exit {} that nobody handles; {}", uint32_t{run_->exit_reason}, describe());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<VirtualCpu>> open_cpu(Fd fd, size_t run_size) {
+  void* run = ::mmap(nullptr, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  if (run == MAP_FAILED) return fail_errno("map a vCPU");
+  install_kick_handler();
+  return std::make_unique<KvmCpu>(std::move(fd), static_cast<kvm_run*>(run), run_size);
+}
+
+}  // namespace cloche::hypervisor::kvm

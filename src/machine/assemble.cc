@@ -1,0 +1,178 @@
+// The steps that put a Machine together.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/layout.h"
+#include "boot/initramfs.h"
+#include "hypervisor/kvm/kvm.h"
+#include "machine/krun_bundle.h"
+#include "machine/machine.h"
+
+namespace cloche {
+namespace {
+
+constexpr size_t kMaxInitBytes = 8 << 20;  // cloche-init is under 1 MiB; a larger file is not it.
+constexpr size_t kSeedBytes = 32;
+
+void fill_random(std::span<std::byte> out) {
+  while (!out.empty()) {
+    ssize_t got = ::getrandom(out.data(), out.size(), 0);
+    if (got > 0) out = out.subspan(static_cast<size_t>(got));  // Only EINTR fails here, for a call of any size.
+  }
+}
+
+// Splits a socket into the two ends that a HostStream wants.
+Result<vsock::HostStream> both_ways(Fd socket) {
+  Fd copy = TRY(socket.duplicate());
+  return vsock::HostStream{std::move(copy), std::move(socket)};
+}
+
+}  // namespace
+
+Machine::Machine(MachineConfig config, Timeline timeline, std::unique_ptr<EventLoop> loop)
+    : config_(std::move(config)),
+      timeline_(std::move(timeline)),
+      loop_(std::move(loop)),
+      serial_([this](std::span<const std::byte> bytes) { console_log_.append(bytes); }),
+      keyboard_([this] { cpu_ended(EndKind::kReset, "the guest restarted or powered off without reporting how its command ended"); }),
+      rng_(fill_random),
+      console_([this](std::span<const std::byte> bytes) { console_log_.append(bytes); }),
+      vsock_(*loop_, {}, config_.log),
+      session_(*loop_, config_.log,
+               {.hello = [this](const wire::Hello& hello) { greet(hello); },
+                .exited = [this](const wire::Exited& exited) { take_report(exited); },
+                .broken = [this](const std::string& reason) { guest_gone(EndKind::kReset, "the guest's cloche-init is gone: " + reason); }}) {}
+
+Result<std::unique_ptr<Machine>> Machine::create(MachineConfig config, Timeline timeline) {
+  auto loop = TRY(EventLoop::create());
+  std::unique_ptr<Machine> machine(new Machine(std::move(config), std::move(timeline), std::move(loop)));
+  TRY(machine->create_memory());
+  TRY(machine->create_vm());
+  TRY(machine->create_devices());
+  TRY(machine->load_boot_image());
+  TRY(machine->create_cpus());
+  return machine;
+}
+
+Result<void> Machine::create_memory() {
+  memory_ = TRY(GuestMemory::create(x86_64::memory_ranges(config_.memory_mib)));
+  return {};
+}
+
+Result<void> Machine::create_vm() {
+  vm_ = TRY(hypervisor::kvm::create_vm());
+  TRY(vm_->map_memory(memory_));
+  TRY(vm_->create_interrupt_chips());
+  timeline_.mark("create VM");
+  return {};
+}
+
+Result<void> Machine::create_devices() {
+  TRY(ports_.add(x86_64::kSerialPort, 8, serial_));
+  TRY(ports_.add(x86_64::kKeyboardPort, 5, keyboard_));
+  if (config_.console) console_log_.tee(std::move(config_.console));
+  vsock_.set_connector([this](uint32_t port) { return connect_stream(port); });
+  // vsock first: PID 1 is waiting for it.
+  TRY(add_device(vsock_, "vsock"));
+  TRY(add_device(console_, "console"));
+  for (MachineShare& share : config_.shares) {
+    std::string name = "fs " + share.options.tag;
+    shares_.push_back(TRY(fs::Fs::create(std::move(share.options), std::move(share.root), config_.log)));
+    TRY(add_device(*shares_.back(), std::move(name)));
+  }
+  TRY(add_device(rng_, "rng"));
+  timeline_.mark("create devices");
+  return {};
+}
+
+Result<void> Machine::add_device(virtio::Device& device, std::string name) {
+  size_t index = transports_.size();
+  uint64_t base = x86_64::kMmioBase + index * virtio::MmioTransport::kSize;
+  uint32_t line = x86_64::kDeviceLines[index % std::size(x86_64::kDeviceLines)];
+  irqs_.push_back(std::make_unique<EventIrq>(TRY(EventFd::create())));
+  TRY(vm_->connect_irq(irqs_.back()->event(), line));
+  transports_.push_back(
+      TRY(virtio::MmioTransport::create({memory_, *loop_, *irqs_.back(), config_.log, std::move(name)}, device)));
+  virtio::MmioTransport& transport = *transports_.back();
+  TRY(mmio_.add(base, virtio::MmioTransport::kSize, transport));
+  for (uint32_t queue = 0; queue < transport.kicks().size(); ++queue)
+    TRY(vm_->connect_kick(transport.kicks()[queue], {base + virtio::MmioTransport::kNotifyOffset}, queue));
+  return {};
+}
+
+std::string Machine::command_line() const {
+  // quiet: each console character is an exit. reboot=k: restarts through the keyboard controller, which tells an orderly end from a
+  // triple fault. panic=-1: a panic restarts at once, and is recognised by what it printed.
+  std::string line = "console=hvc0 quiet reboot=k panic=-1 no_timer_check random.trust_cpu=on";
+  if (config_.cpus == 1) line += " nosmp";
+  for (size_t index = 0; index < transports_.size(); ++index) {
+    uint64_t base = x86_64::kMmioBase + index * virtio::MmioTransport::kSize;
+    line += fmt::format(" virtio_mmio.device=4K@{:#x}:{}", base, x86_64::kDeviceLines[index % std::size(x86_64::kDeviceLines)]);
+  }
+  if (!config_.extra_command_line.empty()) line += " " + config_.extra_command_line;
+  return line;
+}
+
+Result<boot::LoadedKernel> Machine::load_kernel() {
+  if (TRY(is_krun_bundle(config_.kernel_path))) return load_krun_bundle(config_.bundle_reader_path, config_.kernel_path, memory_);
+  return boot::load_kernel(config_.kernel_path, memory_);
+}
+
+Result<void> Machine::load_boot_image() {
+  kernel_ = TRY(load_kernel());
+  timeline_.mark("load kernel");
+  std::string init = TRY(read_text_file(config_.init_path, kMaxInitBytes));
+  boot::Initramfs initramfs;
+  initramfs.add_directory("dev");
+  initramfs.add_device("dev/console", 0600, 5, 1);
+  initramfs.add_directory("root");
+  initramfs.add_file("init", std::as_bytes(std::span(init)), 0755);
+  std::array<std::byte, kSeedBytes> seed;
+  fill_random(seed);
+  std::vector<std::byte> archive = initramfs.finish();
+  TRY(x86_64::write_boot_params({kernel_, archive, command_line(), seed, config_.cpus}, memory_));
+  timeline_.mark("write boot data");
+  return {};
+}
+
+Result<void> Machine::create_cpus() {
+  auto supported = TRY(vm_->supported_cpuid());
+  for (unsigned index = 0; index < config_.cpus; ++index) {
+    cpus_.push_back(TRY(vm_->create_cpu(index)));
+    TRY(x86_64::set_up_cpu(*cpus_.back(), supported, {index, config_.cpus}, kernel_.entry));
+  }
+  timeline_.mark("create vCPUs");
+  return {};
+}
+
+Result<vsock::HostStream> Machine::connect_stream(uint32_t port) {
+  vsock::HostStream stream;
+  switch (port) {
+    case wire::kControlPort: {
+      int ends[2];
+      if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) return fail_errno("create a socket pair");
+      Fd ours(ends[0]), guests(ends[1]);
+      if (hello_ns_ == 0) hello_ns_ = monotonic_ns();
+      TRY(session_.adopt(std::move(ours)));
+      return both_ways(std::move(guests));
+    }
+    case wire::kStdinPort: stream.input = std::move(config_.input); break;
+    case wire::kStdoutPort: stream.output = std::move(config_.output); break;
+    case wire::kStderrPort: stream.output = std::move(config_.error); break;
+    case wire::kTerminalPort:
+      stream.input = std::move(config_.input);
+      stream.output = std::move(config_.output);
+      break;
+    default: break;
+  }
+  // Each stream is given out once; a second connect to it finds nothing.
+  if (!stream.input && !stream.output) return fail(ErrorCode::kGuest, fmt::format("nothing listens on vsock port {}", port));
+  return stream;
+}
+
+}  // namespace cloche

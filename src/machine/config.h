@@ -1,0 +1,38 @@
+// What a Machine is made of: everything decided, every path checked, nothing left to guess.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "devices/fs/fs.h"
+#include "wire/guest.h"
+
+namespace cloche {
+
+struct MachineShare {
+  fs::Options options;
+  fs::Node root;
+};
+
+struct MachineConfig {
+  unsigned cpus = 1;
+  uint64_t memory_mib = 512;
+  std::string kernel_path;
+  std::string init_path;             // cloche-init, the guest's PID 1.
+  std::string bundle_reader_path;    // The program that opens a libkrunfw library for us.
+  std::string extra_command_line;    // Appended to the kernel's command line.
+  std::vector<MachineShare> shares;  // wire::Start names them by tag.
+  wire::Start start;
+  // The command's streams on this side: stdin (or the terminal), stdout, stderr. An empty one is not connected.
+  Fd input, output, error;
+  Fd console;                        // The guest kernel's console goes here too, where given.
+  std::optional<std::chrono::milliseconds> timeout;
+  Log log;
+};
+
+}  // namespace cloche

@@ -1,0 +1,116 @@
+// Machine: one microVM, put together in named steps, run, and ended with a report of what became of it.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "arch/x86_64/boot_params.h"
+#include "base/event_loop.h"
+#include "bus/bus.h"
+#include "devices/console.h"
+#include "devices/console_log.h"
+#include "devices/i8042.h"
+#include "devices/rng.h"
+#include "devices/serial.h"
+#include "devices/vsock/vsock.h"
+#include "hypervisor/hypervisor.h"
+#include "machine/config.h"
+#include "machine/exit_report.h"
+#include "machine/guest_session.h"
+#include "machine/timeline.h"
+#include "virtio/mmio_transport.h"
+
+namespace cloche {
+
+// An interrupt line that is an eventfd to the hypervisor.
+class EventIrq final : public IrqLine {
+ public:
+  explicit EventIrq(EventFd event) : event_(std::move(event)) {}
+  void raise() override { event_.signal(); }
+  const EventFd& event() const { return event_; }
+
+ private:
+  EventFd event_;
+};
+
+class Machine {
+ public:
+  // Makes a VM that is ready to run; on failure nothing is left. `timeline` already holds what the caller did before.
+  static Result<std::unique_ptr<Machine>> create(MachineConfig config, Timeline timeline);
+  ~Machine();
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  // Runs the VM on this thread (the event loop) and one thread per vCPU, until it has ended and all output was handed over.
+  Result<ExitReport> run();
+
+  // While run() runs, on its thread (through loop()).
+  void signal(uint32_t number) { session_.signal(number); }
+  void resize(uint16_t rows, uint16_t columns) { session_.resize(rows, columns); }
+  void stop(std::string reason) { end(EndKind::kStopped, std::move(reason)); }
+  EventLoop& loop() { return *loop_; }
+
+ private:
+  Machine(MachineConfig config, Timeline timeline, std::unique_ptr<EventLoop> loop);
+
+  // The steps of create(), in order.
+  Result<void> create_memory();
+  Result<void> create_vm();
+  Result<void> create_devices();
+  Result<void> load_boot_image();
+  Result<void> create_cpus();
+
+  Result<void> add_device(virtio::Device& device, std::string name);
+  Result<boot::LoadedKernel> load_kernel();
+  std::string command_line() const;
+  Result<vsock::HostStream> connect_stream(uint32_t port);
+
+  // vCPU threads.
+  void run_cpu(unsigned index);
+  bool serve_exit(const hypervisor::Exit& exit, unsigned index);
+  void cpu_ended(EndKind kind, std::string detail);
+
+  // Loop thread.
+  void greet(const wire::Hello& hello);
+  void take_report(const wire::Exited& exited);
+  void guest_gone(EndKind kind, std::string detail);
+  void classify(EndKind kind, std::string detail);
+  void end(EndKind kind, std::string detail);
+  void stop_cpus();
+  void add_guest_phases(ExitReport& report);
+  ExitReport make_report();
+
+  MachineConfig config_;
+  Timeline timeline_;
+  std::unique_ptr<EventLoop> loop_;
+  GuestMemory memory_;
+  std::unique_ptr<hypervisor::VirtualMachine> vm_;
+  Bus ports_;
+  Bus mmio_;
+  ConsoleLog console_log_;
+  Serial serial_;
+  I8042 keyboard_;
+  virtio::Rng rng_;
+  virtio::Console console_;
+  vsock::Vsock vsock_;
+  std::vector<std::unique_ptr<fs::Fs>> shares_;
+  std::vector<std::unique_ptr<EventIrq>> irqs_;
+  std::vector<std::unique_ptr<virtio::MmioTransport>> transports_;
+  GuestSession session_;
+  boot::LoadedKernel kernel_;
+  std::vector<std::unique_ptr<hypervisor::VirtualCpu>> cpus_;
+  std::vector<std::thread> threads_;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<unsigned> running_cpus_ = 0;
+
+  std::optional<EndKind> ended_;
+  std::string detail_;
+  std::optional<wire::Exited> exited_;
+  uint64_t first_run_ns_ = 0, hello_ns_ = 0, start_sent_ns_ = 0, exited_ns_ = 0;
+  wire::Hello hello_;
+};
+
+}  // namespace cloche
