@@ -1,7 +1,6 @@
 // The steps that put a Machine together.
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -19,13 +18,6 @@ namespace {
 constexpr size_t kMaxInitBytes = 8 << 20;  // cloche-init is under 1 MiB; a larger file is not it.
 constexpr size_t kSeedBytes = 32;
 
-void fill_random(std::span<std::byte> out) {
-  while (!out.empty()) {
-    ssize_t got = ::getrandom(out.data(), out.size(), 0);
-    if (got > 0) out = out.subspan(static_cast<size_t>(got));  // Only EINTR fails here, for a call of any size.
-  }
-}
-
 // Splits a socket into the two ends that a HostStream wants.
 Result<vsock::HostStream> both_ways(Fd socket) {
   Fd copy = TRY(socket.duplicate());
@@ -40,7 +32,6 @@ Machine::Machine(MachineConfig config, Timeline timeline, std::unique_ptr<EventL
       loop_(std::move(loop)),
       serial_([this](std::span<const std::byte> bytes) { console_log_.append(bytes); }),
       keyboard_([this] { cpu_ended(EndKind::kReset, "the guest restarted or powered off without reporting how its command ended"); }),
-      rng_(fill_random),
       console_([this](std::span<const std::byte> bytes) { console_log_.append(bytes); }),
       vsock_(*loop_, {}, config_.log),
       session_(*loop_, config_.log,
@@ -73,9 +64,9 @@ Result<void> Machine::create_vm() {
 }
 
 Result<void> Machine::create_devices() {
-  TRY(ports_.add(x86_64::kSerialPort, 8, serial_));
-  TRY(ports_.add(x86_64::kKeyboardPort, 5, keyboard_));
-  if (config_.console) console_log_.tee(std::move(config_.console));
+  TRY(ports_.add(x86_64::kSerialPort, Serial::kSize, serial_));
+  TRY(ports_.add(I8042::kBase, I8042::kSize, keyboard_));
+  if (config_.console) TRY(console_log_.tee(std::move(config_.console), ConsoleLog::Tee::kRaw));
   vsock_.set_connector([this](uint32_t port) { return connect_stream(port); });
   // vsock first: PID 1 is waiting for it.
   TRY(add_device(vsock_, "vsock"));
@@ -133,7 +124,7 @@ Result<void> Machine::load_boot_image() {
   initramfs.add_directory("root");
   initramfs.add_file("init", std::as_bytes(std::span(init)), 0755);
   std::array<std::byte, kSeedBytes> seed;
-  fill_random(seed);
+  TRY(fill_from_host(seed));
   std::vector<std::byte> archive = initramfs.finish();
   TRY(x86_64::write_boot_params({kernel_, archive, command_line(), seed, config_.cpus}, memory_));
   timeline_.mark("write boot data");

@@ -93,8 +93,8 @@ class Machine {
   ConsoleLog console_log_;
   Serial serial_;
   I8042 keyboard_;
-  virtio::Rng rng_;
-  virtio::Console console_;
+  Rng rng_;
+  Console console_;
   vsock::Vsock vsock_;
   std::vector<std::unique_ptr<fs::Fs>> shares_;
   std::vector<std::unique_ptr<EventIrq>> irqs_;

@@ -107,6 +107,8 @@ void Machine::guest_gone(EndKind kind, std::string detail) {
 }
 
 void Machine::classify(EndKind kind, std::string detail) {
+  for (auto& transport : transports_) transport->serve_pending();
+  if (exited_) return;
   std::string tail = console_log_.last_lines(200);
   if (kind != EndKind::kCpuError && says(tail, "Kernel panic - not syncing")) {
     if (says(tail, "Attempted to kill init")) return end(EndKind::kInitKilled, "the guest's init was killed, so its kernel panicked");

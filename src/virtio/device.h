@@ -1,7 +1,7 @@
 // Device: what every virtio device is to its transport, and Driver: what the transport is to its device.
 //
-// All calls into a device come on the VM's event-loop thread, except id(), features(), queue_sizes() and read_config(), which
-// vCPU threads call too: those answer from data that does not change, or from atomics.
+// All calls into a device come on the VM's event-loop thread, except id(), features(), queue_sizes() and read_config(),
+// which vCPU threads call too: those answer from data that does not change, or from atomics.
 #pragma once
 
 #include <cstdint>
@@ -21,13 +21,14 @@ enum class Kick {
 class Driver {
  public:
   virtual ~Driver() = default;
-  virtual uint64_t features() const = 0;       // What the driver acknowledged.
-  virtual Queue& queue(unsigned index) = 0;    // A queue the driver did not enable is !ready().
-  // Interrupts the guest if pushes on the queue since the last call ask for it. The transport does it after on_kick() by itself;
-  // devices call it when they push on other occasions.
+  virtual uint64_t features() const = 0;     // What the driver acknowledged.
+  virtual Queue& queue(unsigned index) = 0;  // A queue the driver did not enable is !ready().
+  // Interrupts the guest if pushes on the queue since the last call ask for it. The transport does it after on_kick()
+  // by itself; devices call it when they push on other occasions.
   virtual void interrupt(unsigned index) = 0;
-  virtual void config_changed() = 0;           // Bumps the generation and interrupts.
-  // The driver broke the rules outside on_kick(): the device is marked DEVICE_NEEDS_RESET and gets no more calls until reset().
+  virtual void config_changed() = 0;  // Bumps the generation and interrupts.
+  // The driver broke the rules outside on_kick(): the device is marked DEVICE_NEEDS_RESET and gets no more calls until
+  // reset().
   virtual void fault(Error error) = 0;
 };
 
@@ -45,7 +46,8 @@ class Device {
   virtual void activate(Driver& driver) { static_cast<void>(driver); }
   // The driver is gone: drop watches, requests in flight and everything that belongs to it.
   virtual void reset() {}
-  // The driver put something into queue `index`. A kGuest error faults the device; any other error does too, and is logged.
+  // The driver put something into queue `index`. A kGuest error faults the device; any other error does too, and is
+  // logged.
   virtual Result<Kick> on_kick(unsigned index, Queue& queue) = 0;
 };
 

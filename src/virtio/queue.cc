@@ -23,14 +23,15 @@ std::atomic_ref<uint16_t> word(std::span<std::byte> ring, uint64_t offset) {
   return std::atomic_ref(*reinterpret_cast<uint16_t*>(ring.data() + offset));
 }
 
-// Copies guest memory for good: after the barrier the compiler may no longer assume that the source holds what it held, so it
-// cannot read a field from there a second time, after the check.
+// Copies guest memory for good: after the barrier the compiler may no longer assume that the source holds what it held,
+// so it cannot read a field from there a second time, after the check.
 void copy_once(void* to, const std::byte* from, size_t size) {
   std::memcpy(to, from, size);
   asm volatile("" ::: "memory");
 }
 
-// The next 16 bytes of a table, copied once; neither table nor entry need be aligned (section 2.7.5.3 asks nothing of the table).
+// The next 16 bytes of a table, copied once; neither table nor entry need be aligned (section 2.7.5.3 asks nothing of
+// the table).
 struct Descriptor {
   uint64_t address;
   uint32_t length;
@@ -51,9 +52,11 @@ Result<void> check_apart(std::span<const std::byte> one, std::span<const std::by
   return {};
 }
 
-Result<std::span<std::byte>> ring_part(const GuestMemory& memory, GuestAddr address, uint64_t size, uint64_t alignment) {
+Result<std::span<std::byte>> ring_part(const GuestMemory& memory, GuestAddr address, uint64_t size,
+                                       uint64_t alignment) {
   if (address.value % alignment != 0)
-    return fail(ErrorCode::kGuest, fmt::format("part of a queue at {:#x} is not aligned to {}", address.value, alignment));
+    return fail(ErrorCode::kGuest,
+                fmt::format("part of a queue at {:#x} is not aligned to {}", address.value, alignment));
   return memory.range(address, size);
 }
 
@@ -62,7 +65,8 @@ class Walk {
  public:
   Walk(const GuestMemory& memory, Chain& chain) : memory_(memory), chain_(chain) {}
 
-  // From `index` on, at most `most` descriptors. Stops at the chain's end, or at an indirect descriptor, which it returns.
+  // From `index` on, at most `most` descriptors. Stops at the chain's end, or at an indirect descriptor, which it
+  // returns.
   Result<std::optional<Descriptor>> run(std::span<const std::byte> table, uint16_t index, size_t most) {
     size_t entries = table.size() / kDescriptorSize;
     // More steps than descriptors means a cycle; a chain of exactly `most` is fine.
@@ -172,10 +176,13 @@ std::vector<std::span<std::byte>> Chain::writable_from(size_t offset, size_t siz
   return slice(writable, offset, size);
 }
 
-Result<Queue> Queue::create(const GuestMemory& memory, const QueueLayout& layout, uint16_t max_size, Features features) {
+Result<Queue> Queue::create(const GuestMemory& memory, const QueueLayout& layout, uint16_t max_size,
+                            Features features) {
   if (!std::has_single_bit(layout.size) || layout.size > max_size || layout.size > kMaxQueueSize)
-    return fail(ErrorCode::kGuest, fmt::format("a queue of {} descriptors where {} is the most", layout.size, max_size));
-  constexpr uint64_t kFrame = kRingHeaderSize + kRingTrailerSize;  // The trailer is there even where event index is off.
+    return fail(ErrorCode::kGuest,
+                fmt::format("a queue of {} descriptors where {} is the most", layout.size, max_size));
+  constexpr uint64_t kFrame =
+      kRingHeaderSize + kRingTrailerSize;  // The trailer is there even where event index is off.
   Queue queue;
   queue.descriptors_ = TRY(ring_part(memory, layout.descriptors, layout.size * kDescriptorSize, 16));
   queue.driver_ring_ = TRY(ring_part(memory, layout.driver_ring, kFrame + layout.size * kAvailEntrySize, 2));
@@ -192,12 +199,13 @@ Result<Queue> Queue::create(const GuestMemory& memory, const QueueLayout& layout
 
 // How many heads the driver published and we did not take. More than fit into the ring is a driver that lost its mind.
 Result<uint16_t> Queue::count_available() const {
-  // Acquire: pairs with the driver's release of the index, so that the ring entries and descriptors behind it are seen. Sequentially
-  // consistent on top of that, for the look that pop() takes after it published the event index.
+  // Acquire: pairs with the driver's release of the index, so that the ring entries and descriptors behind it are seen.
+  // Sequentially consistent on top of that, for the look that pop() takes after it published the event index.
   uint16_t index = word(driver_ring_, 2).load(std::memory_order_seq_cst);
   auto count = static_cast<uint16_t>(index - state_.next_available);
   if (count > layout_.size)
-    return fail(ErrorCode::kGuest, fmt::format("the driver's index jumped by {} in a queue of {}", count, layout_.size));
+    return fail(ErrorCode::kGuest,
+                fmt::format("the driver's index jumped by {} in a queue of {}", count, layout_.size));
   return count;
 }
 
@@ -205,15 +213,16 @@ Result<std::optional<Chain>> Queue::pop() {
   if (!ready()) return std::nullopt;
   uint16_t count = TRY(count_available());
   if (count == 0 && features_.event_index) {
-    // "Kick me at the next one", then look once more: either the driver sees the request, or we see what it published meanwhile.
-    // That needs the store to be done before the load. Both are sequentially consistent, which orders them as a full fence would
-    // (and unlike a fence is understood by ThreadSanitizer); the driver has a full fence between its store and its load.
+    // "Kick me at the next one", then look once more: either the driver sees the request, or we see what it published
+    // meanwhile. That needs the store to be done before the load. Both are sequentially consistent, which orders them
+    // as a full fence would (and unlike a fence is understood by ThreadSanitizer); the driver has a full fence between
+    // its store and its load.
     word(device_ring_, kRingHeaderSize + layout_.size * kUsedEntrySize)
         .store(state_.next_available, std::memory_order_seq_cst);
     count = TRY(count_available());
   }
   if (count == 0) return std::nullopt;
-  uint16_t position = state_.next_available & (layout_.size - 1u);
+  unsigned position = state_.next_available & (layout_.size - 1u);
   uint16_t head = word(driver_ring_, kRingHeaderSize + position * kAvailEntrySize).load(std::memory_order_relaxed);
   if (head >= layout_.size) return fail(ErrorCode::kGuest, fmt::format("head {} in a queue of {}", head, layout_.size));
   // Two requests under one name could not be told apart when they complete, and would be without bound.
@@ -225,7 +234,8 @@ Result<std::optional<Chain>> Queue::pop() {
   return chain;
 }
 
-// The chain from `head`: zero or more descriptors of the queue's table, then at most one indirect table (section 2.7.5.3).
+// The chain from `head`: zero or more descriptors of the queue's table, then at most one indirect table
+// (section 2.7.5.3).
 Result<Chain> Queue::walk(uint16_t head) const {
   Chain chain;
   chain.head = head;
@@ -233,7 +243,8 @@ Result<Chain> Queue::walk(uint16_t head) const {
   std::optional<Descriptor> indirect = TRY(walk.run(descriptors_, head, layout_.size));
   if (!indirect) return chain;
   if (!features_.indirect) return fail(ErrorCode::kGuest, "an indirect descriptor, which was not negotiated");
-  if ((indirect->flags & kDescNext) != 0) return fail(ErrorCode::kGuest, "a chain continues after an indirect descriptor");
+  if ((indirect->flags & kDescNext) != 0)
+    return fail(ErrorCode::kGuest, "a chain continues after an indirect descriptor");
   if (indirect->length == 0 || indirect->length % kDescriptorSize != 0)
     return fail(ErrorCode::kGuest, fmt::format("an indirect table of {} bytes", indirect->length));
   std::span<const std::byte> table = TRY(memory_->range({indirect->address}, indirect->length));
@@ -252,7 +263,7 @@ void Queue::push(uint16_t head, uint32_t written) {
   assert(ready() && head < layout_.size && flying(head));
   state_.in_flight[head / 64] &= ~(1ull << (head % 64));
   --in_flight_count_;
-  uint16_t position = state_.next_used & (layout_.size - 1u);
+  unsigned position = state_.next_used & (layout_.size - 1u);
   std::array<uint32_t, 2> entry{head, written};
   static_assert(sizeof entry == kUsedEntrySize);
   std::memcpy(device_ring_.data() + kRingHeaderSize + position * kUsedEntrySize, entry.data(), sizeof entry);
@@ -266,14 +277,13 @@ bool Queue::take_interrupt() {
   if (!ready()) return false;
   uint32_t pushed = std::exchange(unsignalled_, 0);
   if (pushed == 0) return false;
-  // The index once more, now sequentially consistent: it must be out before we read what the driver asks for, or the driver could
-  // ask and look between the two, see nothing, and sleep for ever. (As in pop(), with the roles changed; push() alone need not pay.)
+  // The index once more, now sequentially consistent: it must be out before we read what the driver asks for, or the
+  // driver could ask and look between the two, see nothing, and sleep for ever. (As in pop(), with the roles changed;
+  // push() alone need not pay.)
   word(device_ring_, 2).store(state_.next_used, std::memory_order_seq_cst);
-  if (!features_.event_index)
-    return (word(driver_ring_, 0).load(std::memory_order_seq_cst) & kAvailNoInterrupt) == 0;
+  if (!features_.event_index) return (word(driver_ring_, 0).load(std::memory_order_seq_cst) & kAvailNoInterrupt) == 0;
   if (pushed > UINT16_MAX) return true;  // The index came round: whatever it asked for was passed.
-  uint16_t event =
-      word(driver_ring_, kRingHeaderSize + layout_.size * kAvailEntrySize).load(std::memory_order_seq_cst);
+  uint16_t event = word(driver_ring_, kRingHeaderSize + layout_.size * kAvailEntrySize).load(std::memory_order_seq_cst);
   // Section 2.7.10: yes if the used index moved past `event`.
   return static_cast<uint16_t>(state_.next_used - event - 1) < pushed;
 }

@@ -47,8 +47,9 @@ struct Mount {
   std::string tag;   // virtio-fs tag.
   std::string path;  // Absolute, in the guest's root.
   bool read_only = false;
-  bool is_file = false;  // The share holds one file, of the name that `path` ends in: it alone is bound there.
+  bool is_file = false;  // The share holds one file, kSingleFileName: it alone is bound at `path`.
 };
+inline constexpr const char* kSingleFileName = "file";
 
 struct ResourceLimit {
   uint32_t resource = 0;  // RLIMIT_* of x86_64 Linux.

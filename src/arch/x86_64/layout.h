@@ -34,7 +34,6 @@ inline constexpr uint32_t kDeviceLines[] = {5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 
 inline constexpr unsigned kIoApicLines = 24;
 
 inline constexpr uint16_t kSerialPort = 0x3f8;
-inline constexpr uint16_t kKeyboardPort = 0x60;  // 0x60..0x64
 
 // The ranges that make `memory_mib` MiB around the hole.
 std::vector<GuestMemory::Range> memory_ranges(uint64_t memory_mib);

@@ -96,7 +96,7 @@ struct FakeRequest {
 struct FakeReply {
   uint16_t head = 0;
   uint32_t used = 0;  // The length the device reported.
-  Bytes bytes;        // The first `used` bytes of the writable half (fewer when the device claims more than there were).
+  Bytes bytes;  // The first `used` bytes of the writable half (fewer when the device claims more than there were).
 };
 
 struct FakeDescriptor {
@@ -117,10 +117,8 @@ class FakeRing {
   FakeRing(FakeMemory& memory, unsigned index, uint16_t size) : memory_(&memory) {
     assert(index < FakeMemory::kMaxQueues);
     uint64_t base = FakeMemory::kRingSpan * index;
-    layout_ = {.size = size,
-               .descriptors = {base},
-               .driver_ring = {base + (640 << 10)},
-               .device_ring = {base + (720 << 10)}};
+    layout_ = {
+        .size = size, .descriptors = {base}, .driver_ring = {base + (640 << 10)}, .device_ring = {base + (720 << 10)}};
     std::ranges::fill(memory.at(layout_.descriptors, size * kDescriptorSize), std::byte{0});
     uint64_t frame = kRingHeaderSize + kRingTrailerSize;
     std::ranges::fill(memory.at(layout_.driver_ring, frame + size * kAvailEntrySize), std::byte{0});
@@ -150,7 +148,8 @@ class FakeRing {
     return head;
   }
 
-  // The next chain that came back, or nothing; its descriptors and buffers are free again. Asks to be interrupted for the next.
+  // The next chain that came back, or nothing; its descriptors and buffers are free again. Asks to be interrupted for
+  // the next.
   std::optional<FakeReply> take_reply() {
     if (used_index() == next_used_) {
       set_used_event(next_used_);
@@ -172,7 +171,8 @@ class FakeRing {
   }
 
   size_t free_descriptors() const { return free_.size(); }
-  // Whether a well-behaved driver kicks now, given what the device asked for (event index on). Remembers the answer as given.
+  // Whether a well-behaved driver kicks now, given what the device asked for (event index on). Remembers the answer as
+  // given.
   bool take_kick_wanted() {
     uint16_t now = available_index();
     uint16_t old = std::exchange(kicked_, now);
@@ -249,9 +249,8 @@ class FakeRing {
       table.insert(table.end(), raw.begin(), raw.end());
     }
     pending.buffers.push_back(memory_->place(table));
-    return {.address = pending.buffers.back().value,
-            .length = static_cast<uint32_t>(table.size()),
-            .flags = kDescIndirect};
+    return {
+        .address = pending.buffers.back().value, .length = static_cast<uint32_t>(table.size()), .flags = kDescIndirect};
   }
   // Atomic: in transport tests the device side of the ring runs on another thread.
   std::atomic_ref<uint16_t> word(GuestAddr ring, uint64_t offset) const {
@@ -266,7 +265,8 @@ class FakeRing {
   uint16_t kicked_ = 0;
 };
 
-// A driver and a transport in one, on the caller's thread: every call into the device happens inside a call to this object.
+// A driver and a transport in one, on the caller's thread: every call into the device happens inside a call to this
+// object.
 class FakeDriver final : public Driver {
  public:
   // Activates `device` with `acked` of the features that it and the ring offer, every queue at its largest size.
@@ -278,8 +278,8 @@ class FakeDriver final : public Driver {
     if (active_) device_.reset();
   }
 
-  // Adds a chain of one readable and one writable buffer (none where empty or 0), kicks, and gives its reply; nothing when it did
-  // not come back. Replies to other chains that come back meanwhile stay for collect().
+  // Adds a chain of one readable and one writable buffer (none where empty or 0), kicks, and gives its reply; nothing
+  // when it did not come back. Replies to other chains that come back meanwhile stay for collect().
   std::optional<FakeReply> send(unsigned index, std::span<const std::byte> readable, uint32_t writable_size = 0) {
     FakeRequest request;
     if (!readable.empty()) request.readable.emplace_back(readable.begin(), readable.end());
@@ -307,8 +307,8 @@ class FakeDriver final : public Driver {
     return std::exchange(replies_[index], {});
   }
 
-  // Calls on_kick() until the device says kDone, as the transport does; nothing once the device faulted. False if it never said
-  // kDone within a bound no honest device needs.
+  // Calls on_kick() until the device says kDone, as the transport does; nothing once the device faulted. False if it
+  // never said kDone within a bound no honest device needs.
   bool kick(unsigned index) {
     constexpr int kMostRounds = 100'000;
     for (int round = 0; round < kMostRounds; ++round) {

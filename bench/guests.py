@@ -1,0 +1,87 @@
+"""What the benchmarks run: a root file system of one busybox, a bare initramfs, and QEMU's command line for it."""
+import contextlib
+import os
+import shutil
+import struct
+import subprocess
+
+BUSYBOX = "/bin/busybox"
+APPLETS = ("sh", "true", "cat", "dd", "find", "ls", "rm", "sleep", "sync", "echo")
+# reboot(0xfee1dead, 672274793, RB_AUTOBOOT): the whole of the bare guest's PID 1.
+RESTART = b"\xb8\xa9\0\0\0" b"\xbf\xad\xde\xe1\xfe" b"\xbe\x69\x19\x12\x28" b"\xba\x67\x45\x23\x01" b"\x0f\x05\xeb\xfe"
+
+
+def make_busybox_root(folder):
+    """A directory with busybox in it, as small as a userland can be."""
+    for name in ("bin", "dev", "proc", "sys", "tmp", "run", "etc", "s", "shares"):
+        os.makedirs(os.path.join(folder, name))
+    shutil.copy(BUSYBOX, os.path.join(folder, "bin", "busybox"))
+    for applet in APPLETS:
+        os.symlink("busybox", os.path.join(folder, "bin", applet))
+    return folder
+
+
+def _elf(code):
+    base = 0x400000
+    header = struct.pack(
+        "<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 2, 62, 1, base + 120, 64, 0, 0, 64, 56, 1, 64, 0, 0
+    )
+    size = 120 + len(code)
+    return header + struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, size, size, 0x1000) + code
+
+
+def _cpio_entry(name, mode, content=b"", device=(0, 0)):
+    fields = (0, mode, 0, 0, 1, 0, len(content), 0, 0, *device, len(name) + 1, 0)
+    head = b"070701" + b"".join(b"%08x" % field for field in fields) + name.encode() + b"\0"
+    return head.ljust((len(head) + 3) & ~3, b"\0") + content.ljust((len(content) + 3) & ~3, b"\0")
+
+
+def make_initramfs(path):
+    """An initramfs whose init restarts the machine."""
+    with open(path, "wb") as file:
+        file.write(
+            _cpio_entry("dev", 0o40755)
+            + _cpio_entry("dev/console", 0o20600, device=(5, 1))
+            + _cpio_entry("init", 0o100755, _elf(RESTART))
+            + _cpio_entry("TRAILER!!!", 0)
+        )
+    return path
+
+
+def qemu_microvm(kernel, initramfs):
+    """QEMU as lean as it goes: no firmware devices, no option ROMs, the kernel entered through PVH."""
+    machine = "microvm,rtc=off,pit=off,pic=off,acpi=off,x-option-roms=off,isa-serial=off,auto-kernel-cmdline=off"
+    return [
+        "qemu-system-x86_64",
+        "-M",
+        machine,
+        "-accel",
+        "kvm",
+        "-cpu",
+        "host",
+        "-m",
+        "128",
+        "-smp",
+        "1",
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-no-reboot",
+        "-kernel",
+        kernel,
+        "-initrd",
+        initramfs,
+        "-append",
+        "quiet reboot=t panic=-1 no_timer_check random.trust_cpu=on",
+    ]
+
+
+@contextlib.contextmanager
+def bound(source, target):
+    """`source` mounted at `target` for a while."""
+    subprocess.run(["mount", "--bind", source, target], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", target], check=True)

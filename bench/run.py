@@ -1,0 +1,294 @@
+#!/usr/bin/env python3
+"""Measures what SPECIFICATION.md promises, inside `cloche machine exec --icount`: an instruction is a nanosecond there.
+
+usage: bench/run.py --cloche PATH [NAME...]
+
+Everything lies in that machine's memory, each measurement is warmed up once and then taken five times; the median
+counts. Ratios are to QEMU's microvm with the same kernel in the same run, or to the same work without a VM. A table
+goes to standard error, JSON to standard output.
+"""
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests" / "vm")]
+sys.dont_write_bytecode = True
+import harness  # noqa: E402
+import guests  # noqa: E402
+
+ROUNDS = 5
+MIB = 1 << 20
+SMALL = ["--cpus", "1", "--memory", "128"]
+
+
+class Bench:
+    """The figures so far, and where the files are."""
+
+    def __init__(self, cloche, folder):
+        self.folder, self.figures = folder, []
+        self.cloche = harness.settings.cloche = harness.copy_product(cloche, os.path.join(folder, "product"))
+        self.kernel = os.path.join(folder, "product", "share", "cloche", "guest-vmlinux")
+        self.rootfs = guests.make_busybox_root(os.path.join(folder, "rootfs"))
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def flags(self, *more):
+        return [*SMALL, "--rootfs", self.rootfs, *more]
+
+    def add(self, name, values, unit, limit=None, goal=None):
+        """One figure: the median of `values`, with all of them kept."""
+        figure = {
+            "name": name,
+            "unit": unit,
+            "median": statistics.median(values),
+            "values": values,
+            "limit": limit,
+            "goal": goal,
+        }
+        self.figures.append(figure)
+        note = "" if limit is None else f"   at most {limit}" + ("" if goal is None else f", goal {goal}")
+        print(
+            f"{name:<52} {figure['median']:>10.2f} {unit:<6} {min(values):.2f} .. {max(values):.2f}{note}",
+            file=sys.stderr,
+            flush=True,
+        )
+        return figure["median"]
+
+
+def milliseconds(words, out=subprocess.DEVNULL):
+    """From the start of a program to its end, reaped."""
+    began = time.monotonic_ns()
+    pid = os.posix_spawnp(
+        words[0],
+        words,
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0),
+        ],
+    )
+    _, status = os.waitpid(pid, 0)
+    took = (time.monotonic_ns() - began) / 1e6
+    if status != 0:
+        sys.exit(f"{' '.join(words)}: ended with status {status}")
+    return took
+
+
+def repeat(measure):
+    """Five values after one that is thrown away."""
+    measure()
+    return [measure() for _ in range(ROUNDS)]
+
+
+def phases(bench):
+    """{phase: (begin, end)} in ms of one run of /bin/true, and the whole run's ms."""
+    trace = bench.path("trace.json")
+    took = milliseconds(harness.command(["/bin/true"], bench.flags(f"--timings={trace}")))
+    with open(trace, encoding="utf-8") as file:
+        events = json.load(file)["traceEvents"]
+    return {
+        event["name"]: (event["ts"] / 1e3, (event["ts"] + event["dur"]) / 1e3) for event in events if event["ph"] == "X"
+    }, took
+
+
+def bench_boot(bench):
+    runs = repeat(lambda: phases(bench))
+    boot = [spans["run: first vCPU instruction to PID 1"] for spans, _ in runs]
+    begin = [min(each[0] for each in spans.values()) for spans, _ in runs]
+    ended = [spans["run: Start to exit report"][1] for spans, _ in runs]
+    bench.add("boot: first vCPU instruction to PID 1", [end - start for start, end in boot], "ms", limit=40, goal=15)
+    bench.add(
+        "set-up: library called to first KVM_RUN", [start - first for (start, _), first in zip(boot, begin)], "ms"
+    )
+    bench.add("guest: PID 1 to exit report", [end - first[1] for first, end in zip(boot, ended)], "ms")
+    bench.add(
+        "exec before, teardown and reaping after",
+        [took - (end - first) for (_, took), first, end in zip(runs, begin, ended)],
+        "ms",
+    )
+
+
+def bench_start(bench):
+    ours = bench.add(
+        "run /bin/true, directory root, start to reaped",
+        repeat(lambda: milliseconds(harness.command(["/bin/true"], bench.flags()))),
+        "ms",
+        limit=120,
+        goal=80,
+    )
+    kernel, initramfs = bench.kernel, guests.make_initramfs(bench.path("bare.cpio"))
+    qemu = bench.add(
+        "QEMU microvm, same kernel, bare initramfs",
+        repeat(lambda: milliseconds(guests.qemu_microvm(kernel, initramfs))),
+        "ms",
+    )
+    bench.add("ratio to QEMU", [ours / qemu], "")
+
+
+def resident(bench, shares):
+    """KiB of the VMM apart from guest memory, with a guest asleep."""
+    flags = bench.flags()
+    for index in range(shares):
+        folder = bench.path(f"share{index}")
+        os.makedirs(folder, exist_ok=True)
+        flags += ["-v", f"{folder}:/shares/{index}"]
+    process = harness.start(["/bin/sh", "-c", "ls /shares/* >/dev/null; echo ready; exec sleep 100000"], flags)
+    process.stdout.readline()
+    kib = harness.own_memory_kib(harness.vmm_of(process))
+    process.terminate()
+    process.communicate()
+    return kib / 1024
+
+
+def bench_memory(bench):
+    for shares in (1, 32):
+        bench.add(
+            f"resident memory of the VMM, {shares} share{'s' * (shares > 1)}",
+            repeat(lambda: resident(bench, shares)),
+            "MiB",
+            limit=6,
+            goal=3,
+        )
+
+
+def from_guest(bench, mib):
+    """MiB/s out of a guest."""
+    process = harness.start(
+        ["/bin/dd", "if=/dev/zero", "bs=1M", f"count={mib}"], bench.flags(), stderr=subprocess.DEVNULL
+    )
+    total = len(process.stdout.read(1))
+    began = time.monotonic_ns()
+    while chunk := process.stdout.read1(MIB):
+        total += len(chunk)
+    took = time.monotonic_ns() - began
+    process.wait()
+    return total / MIB / (took / 1e9)
+
+
+def into_guest(bench, mib):
+    """MiB/s into a guest."""
+    process = harness.start(["/bin/sh", "-c", "echo ready; exec cat >/dev/null"], bench.flags(), stdin=subprocess.PIPE)
+    process.stdout.readline()
+    block, began = bytes(MIB), time.monotonic_ns()
+    for _ in range(mib):
+        process.stdin.write(block)
+    process.stdin.close()
+    process.stdout.read()
+    took = time.monotonic_ns() - began
+    process.wait()
+    return mib / (took / 1e9)
+
+
+def round_trip(bench, count):
+    """Microseconds for a byte to go through `cat` and back."""
+    process = harness.start(["/bin/cat"], bench.flags(), stdin=subprocess.PIPE, bufsize=0)
+
+    def once():
+        process.stdin.write(b"x")
+        process.stdout.read(1)
+
+    once()
+    began = time.monotonic_ns()
+    for _ in range(count):
+        once()
+    took = time.monotonic_ns() - began
+    process.stdin.close()
+    process.communicate()
+    return took / count / 1e3
+
+
+def bench_vsock(bench):
+    bench.add("vsock: guest to host, 32 MiB", repeat(lambda: from_guest(bench, 32)), "MiB/s")
+    bench.add("vsock: host to guest, 32 MiB", repeat(lambda: into_guest(bench, 32)), "MiB/s")
+    bench.add("vsock: a byte through cat and back", repeat(lambda: round_trip(bench, 200)), "us")
+
+
+FS_WORK = {
+    "fs: sequential write, 32 MiB": (
+        "dd if=/dev/zero of=D/new bs=1M count=32 2>/dev/null; sync D/new; rm D/new",
+        32,
+        "MiB/s",
+    ),
+    "fs: sequential read, 32 MiB": ("dd if=D/large of=/dev/null bs=1M 2>/dev/null", 32, "MiB/s"),
+    "fs: 10000 stats": ("find D/many -size +1000k", None, "ms"),
+    "fs: 10000 small files read": ("find D/many -type f -exec cat {} + >/dev/null", None, "ms"),
+}
+
+
+def make_fs_share(bench):
+    share = bench.path("share")
+    for folder in range(100):
+        os.makedirs(f"{share}/many/{folder}")
+        for name in range(100):
+            with open(f"{share}/many/{folder}/{name}", "w", encoding="ascii") as file:
+                file.write("a small file\n" * 20)
+    with open(f"{share}/large", "wb") as file:
+        file.write(os.urandom(MIB) * 32)
+    return share
+
+
+def between_marks(process, amount):
+    """What was done between the two lines that a script prints: MiB/s, or ms where `amount` is None."""
+    process.stdout.readline()
+    began = time.monotonic_ns()
+    process.stdout.readline()
+    took = time.monotonic_ns() - began
+    out, err = process.communicate()
+    if process.returncode != 0 or out:
+        sys.exit(f"a measured script failed: {process.returncode} {out} {err}")
+    return took / 1e6 if amount is None else amount / (took / 1e9)
+
+
+def bench_fs(bench):
+    share = make_fs_share(bench)
+    for name, (work, amount, unit) in FS_WORK.items():
+
+        def script(folder):
+            return ["sh", "-c", f"echo begin; {work.replace('D', folder)}; echo end"]
+
+        def in_guest():
+            # A new VM each time: nothing is in its cache.
+            return between_marks(harness.start(script("/s"), bench.flags("-v", f"{share}:/s")), amount)
+
+        def without():
+            words = ["chroot", bench.rootfs, *script("/s")]
+            return between_marks(
+                subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE),
+                amount,
+            )
+
+        ours = bench.add(name, repeat(in_guest), unit)
+        with guests.bound(share, os.path.join(bench.rootfs, "s")):
+            direct = bench.add("    the same without a VM", repeat(without), unit)
+        bench.add("    ratio", [ours / direct], "")
+
+
+def main():
+    parser = argparse.ArgumentParser(description="the measurements behind SPECIFICATION.md")
+    parser.add_argument("--cloche", required=True)
+    parser.add_argument("names", nargs="*", help="boot, start, memory, vsock, fs")
+    options = parser.parse_args()
+    folder = tempfile.mkdtemp(prefix="cloche-bench-", dir="/dev/shm")
+    os.environ.update(HOME=folder, TMPDIR=folder)
+    try:
+        bench = Bench(os.path.abspath(options.cloche), folder)
+        for name, function in list(globals().items()):
+            if name.startswith("bench_") and (not options.names or name[6:] in options.names):
+                function(bench)
+        json.dump({"kernel": os.uname().release, "figures": bench.figures}, sys.stdout, indent=1)
+        print()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

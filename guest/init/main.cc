@@ -1,0 +1,101 @@
+// cloche-init: PID 1 of every microVM. Asks the host for its Start, prepares the root, runs one command, reports how it ended.
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "guest/init/control.h"
+#include "guest/init/host_link.h"
+#include "guest/init/mounts.h"
+#include "guest/init/paths.h"
+#include "guest/init/power.h"
+#include "guest/init/process.h"
+#include "guest/init/settings.h"
+#include "guest/init/streams.h"
+#include "guest/init/supervisor.h"
+
+namespace cloche::init {
+namespace {
+
+constexpr int kFarewellMs = 2000;  // How long the host has to end the VM before it ends itself.
+
+Result<Control> call_host(uint64_t began_ns) {
+  Control control(TRY(begin_connect(wire::kControlPort)));
+  TRY(await_connected(control.socket(), "connect to the host"));
+  TRY(control.greet(began_ns));
+  return control;
+}
+
+// What depends on nothing that the host says, so that it is done while the host answers, or before a snapshot is taken.
+Result<void> prepare_guest() {
+  TRY(mount_system());
+  bring_loopback_up();
+  return {};
+}
+
+Result<void> prepare_command(const wire::Start& start, Streams& streams) {
+  TRY(streams.connect(start));
+  set_clock(start.realtime_ns);
+  set_hostname(start.hostname);
+  TRY(mount_root(start));
+  if (!start.working_directory.empty()) TRY(make_place(start.working_directory, Place::kDirectory));
+  return streams.open(start);
+}
+
+void set_failure(wire::Exited& exited, const Error& error) {
+  exited.kind = wire::ExitKind::kFailed;
+  exited.value = static_cast<uint32_t>(error.sys_errno);
+  exited.what = error.what;
+}
+
+void run_command(const wire::Start& start, Control& control, wire::Exited& exited) {
+  static Streams streams;  // Not on the stack: its buffers are pages that most commands never touch.
+  Result<void> prepared = prepare_command(start, streams);
+  if (!prepared) return set_failure(exited, prepared.error());
+  exited.mounted_ns = monotonic_ns();
+  auto command = launch(start, streams.command());
+  if (!command) {
+    exited.kind = command.error().kind;
+    exited.value = command.error().value;
+    exited.what = std::move(command.error().what);
+    return;
+  }
+  exited.executed_ns = monotonic_ns();
+  streams.command_started();
+  if (Supervisor(control, streams, exited).run(*command) == Supervisor::End::kHostGone) end_vm();
+  exited.drained_ns = monotonic_ns();
+}
+
+// The host ends the VM at our report: what programs wrote to shares must be with it by then.
+void save_shares(const wire::Start& start) {
+  if (std::ranges::all_of(start.mounts, &wire::Mount::read_only)) return;
+  ::sync();
+}
+
+[[noreturn]] void run() {
+  wire::Exited exited;
+  exited.began_ns = monotonic_ns();
+  Result<Control> control = call_host(exited.began_ns);
+  if (!control) abandon(control.error());
+  Result<void> prepared = prepare_guest();
+  Result<wire::Start> start = control->receive_start();
+  if (!start) abandon(start.error());
+  exited.started_ns = monotonic_ns();
+  if (prepared) run_command(*start, *control, exited);
+  else set_failure(exited, prepared.error());
+  save_shares(*start);
+  [[maybe_unused]] Result<void> told = control->report(exited, kFarewellMs);
+  end_vm();
+}
+
+}  // namespace
+}  // namespace cloche::init
+
+int main() {
+  // SIGCHLD comes by signalfd. The kernel keeps from PID 1 every signal that it does not handle, so there is nothing else to do.
+  sigset_t child;
+  ::sigemptyset(&child);
+  ::sigaddset(&child, SIGCHLD);
+  ::sigprocmask(SIG_BLOCK, &child, nullptr);
+  cloche::init::run();
+}

@@ -1,0 +1,138 @@
+#include "guest/init/process.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "guest/init/failure.h"
+#include "guest/init/home.h"
+#include "guest/init/search.h"
+
+namespace cloche::init {
+namespace {
+
+constexpr size_t kChildStack = 64 << 10;  // The deepest frame is that of a path.
+constexpr int kFirstFree = 3;             // After the standard streams.
+
+// All that the child needs, made before it exists. It shares our memory until it executes (CLONE_VM), so that it copies no page
+// tables, and writes its failure where we read it; we stand still meanwhile (CLONE_VFORK).
+struct Child {
+  const wire::Start& start;
+  CommandStreams streams;
+  char** arguments;
+  char** environment;
+  wire::Exited failure;
+  bool failed = false;  // Stays so where exec succeeds.
+};
+
+Result<void> take_streams(Child& child) {
+  if (child.start.streams == wire::Streams::kTerminal && ::ioctl(child.streams.input, TIOCSCTTY, 0) < 0)
+    return failed("take the terminal");
+  // Out of the way first, if the kernel opened no console, so that no dup2 overwrites one that is still to come.
+  for (int* each : {&child.streams.input, &child.streams.output, &child.streams.error})
+    if (*each < kFirstFree) *each = ::fcntl(*each, F_DUPFD_CLOEXEC, kFirstFree);
+  if (::dup2(child.streams.input, 0) < 0 || ::dup2(child.streams.output, 1) < 0 || ::dup2(child.streams.error, 2) < 0)
+    return failed("connect the command's streams");
+  return {};
+}
+
+Result<void> become_user(const wire::Start& start) {
+  // While we are still allowed to raise them.
+  for (const wire::ResourceLimit& limit : start.limits) {
+    rlimit value{limit.soft, limit.hard};
+    if (::setrlimit(static_cast<__rlimit_resource>(limit.resource), &value) < 0) return failed("set a resource limit");
+  }
+  gid_t root = 0;
+  bool is_root = start.uid == 0;
+  if (::setgroups(is_root ? 1 : 0, is_root ? &root : nullptr) < 0) return failed("leave all groups");
+  if (start.gid != 0 && ::setgid(start.gid) < 0) return failed("become the group");
+  if (start.uid != 0 && ::setuid(start.uid) < 0) return failed("become the user");
+  return {};
+}
+
+Result<void> prepare(Child& child) {
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::setsid();
+  TRY(take_streams(child));
+  ::umask(022);
+  TRY(become_user(child.start));
+  const std::string& directory = child.start.working_directory;
+  if (!directory.empty() && ::chdir(directory.c_str()) < 0) return failed("enter working directory " + directory);
+  return {};
+}
+
+wire::Exited explain(const Refusal& refusal, const std::string& command) {
+  wire::Exited failure;
+  failure.kind = refusal.missing ? wire::ExitKind::kNotFound : wire::ExitKind::kNotRunnable;
+  failure.value = static_cast<uint32_t>(refusal.error);
+  failure.what = command;
+  if (refusal.error == ENOENT && !refusal.missing) failure.what += " (its interpreter or loader is missing)";
+  return failure;
+}
+
+wire::Exited explain(const Error& error) {
+  wire::Exited failure;
+  failure.kind = wire::ExitKind::kFailed;
+  failure.value = static_cast<uint32_t>(error.sys_errno);
+  failure.what = error.what;
+  return failure;
+}
+
+int run_child(void* argument) {
+  Child& child = *static_cast<Child*>(argument);
+  Result<void> prepared = prepare(child);
+  if (!prepared) child.failure = explain(prepared.error());
+  else child.failure = explain(execute(child.arguments, child.environment), child.start.arguments[0]);
+  child.failed = true;
+  ::_exit(127);
+}
+
+// Neither exec nor the command's own changes write through these: exec copies the texts.
+char* pointer(const std::string& text) { return const_cast<char*>(text.c_str()); }
+
+std::vector<char*> pointers(const std::vector<std::string>& texts, size_t spare_slots) {
+  std::vector<char*> list(spare_slots, nullptr);
+  list.reserve(spare_slots + texts.size() + 2);
+  for (const std::string& text : texts) list.push_back(pointer(text));
+  return list;
+}
+
+bool has_home(const std::vector<std::string>& environment) {
+  for (const std::string& each : environment)
+    if (each.starts_with("HOME=")) return true;
+  return false;
+}
+
+}  // namespace
+
+std::expected<pid_t, wire::Exited> launch(const wire::Start& start, const CommandStreams& streams) {
+  if (start.arguments.empty()) return std::unexpected(explain(Error{.sys_errno = EINVAL, .what = "start a command without a name"}));
+  std::vector<char*> arguments = pointers(start.arguments, 1);  // The free slot that execute() asks for.
+  std::vector<char*> environment = pointers(start.environment, 0);
+  std::string home;
+  if (!has_home(start.environment)) {
+    home = "HOME=" + home_of(start.uid);
+    environment.push_back(pointer(home));
+  }
+  arguments.push_back(nullptr);
+  environment.push_back(nullptr);
+  alignas(16) static char stack[kChildStack];
+  Child child{start, streams, arguments.data(), environment.data(), {}};
+  pid_t pid = ::clone(run_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
+  if (pid < 0) return std::unexpected(explain(Error{.sys_errno = errno, .what = "start a process"}));
+  if (!child.failed) return pid;
+  ::waitpid(pid, nullptr, 0);
+  return std::unexpected(std::move(child.failure));
+}
+
+}  // namespace cloche::init

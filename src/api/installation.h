@@ -1,0 +1,20 @@
+// Where cloche's own programs and images lie.
+#pragma once
+
+#include <string>
+
+namespace cloche {
+
+struct Installation {
+  std::string vmm;             // The program of one VM's process.
+  std::string bundle_reader;   // The program that opens a libkrunfw library.
+  std::string kernel;          // The guest's kernel.
+  std::string machine_kernel;  // The emulated machine's kernel.
+  std::string init;            // cloche-init, the guest's first process.
+};
+
+// From the directory `given`; where that is empty, from the one the running program lies in when that is cloche itself; else from
+// $CLOCHE_VMM, the path of cloche-vmm in an installation; else from where cloche is installed. Looks at no file.
+Installation find_installation(const std::string& given);
+
+}  // namespace cloche

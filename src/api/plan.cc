@@ -1,0 +1,42 @@
+#include "api/plan.h"
+
+namespace cloche {
+namespace {
+
+// A NUL would cut a text short on its way through the system calls of host and guest.
+Result<void> refuse_nul(const Config& config) {
+  auto check = [](std::string_view field, const std::string& text) -> Result<void> {
+    if (text.find('\0') == std::string::npos) return {};
+    return fail(ErrorCode::kInvalidArgument, std::string(field) + ": holds a NUL character");
+  };
+  for (const std::string& each : config.arguments) TRY(check("arguments", each));
+  for (const std::string& each : config.environment) TRY(check("environment", each));
+  for (const Share& share : config.shares) {
+    TRY(check("share", share.host_path));
+    TRY(check("share", share.guest_path));
+  }
+  TRY(check("root", config.root.path));
+  TRY(check("working directory", config.working_directory));
+  TRY(check("kernel", config.kernel_path));
+  TRY(check("kernel command line", config.extra_command_line));
+  return check("console", config.console_path);
+}
+
+}  // namespace
+
+Result<Plan> make_plan(const Config& config, const Installation& installation) {
+  Plan plan;
+  TRY(refuse_nul(config));
+  TRY(plan_size(config, plan));
+  TRY(plan_root(config, plan));
+  TRY(plan_shares(config, plan));
+  TRY(plan_console(config, plan));
+  TRY(plan_command(config, plan));
+  TRY(plan_user(config, plan));
+  TRY(plan_limits(config, plan));
+  TRY(plan_kernel(config, installation, plan));
+  plan.vm.log_level = static_cast<uint8_t>(config.verbosity);
+  return plan;
+}
+
+}  // namespace cloche

@@ -1,0 +1,32 @@
+// A Config, checked field by field and turned into what the VM's process takes. Nothing is created here.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "api/installation.h"
+#include "base/result.h"
+#include "cloche/config.h"
+#include "wire/vmm.h"
+
+namespace cloche {
+
+struct Plan {
+  wire::VmConfig vm;
+  std::vector<std::string> notes;  // What is allowed and worth a warning.
+};
+
+// The first wrong field of `config` as an error that names it, its value and what to do.
+Result<Plan> make_plan(const Config& config, const Installation& installation);
+
+// The parts of make_plan(); each checks some fields and fills in the plan from them.
+Result<void> plan_size(const Config& config, Plan& plan);                                   // plan_size.cc
+Result<void> plan_root(const Config& config, Plan& plan);                                   // plan_paths.cc
+Result<void> plan_shares(const Config& config, Plan& plan);                                 // plan_paths.cc
+Result<void> plan_console(const Config& config, Plan& plan);                                // plan_paths.cc
+Result<void> plan_command(const Config& config, Plan& plan);                                // plan_command.cc
+Result<void> plan_user(const Config& config, Plan& plan);                                   // plan_command.cc, after plan_root
+Result<void> plan_limits(const Config& config, Plan& plan);                                 // plan_limits.cc
+Result<void> plan_kernel(const Config& config, const Installation& installation, Plan& plan);  // plan_kernel.cc
+
+}  // namespace cloche

@@ -1,0 +1,140 @@
+// The files and directories of the host that a VM is shown or writes to.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <cstdlib>
+
+#include "api/plan.h"
+
+namespace cloche {
+namespace {
+
+// Each share is a device, and each device takes 37 of the 2048 characters that a kernel command line has.
+constexpr size_t kMaxShares = 40;
+
+// The guest mounts these itself, and nothing runs without them.
+constexpr std::array<std::string_view, 3> kGuestsOwn{"/proc", "/sys", "/dev"};
+
+std::unexpected<Error> missing(std::string_view field, const std::string& path, int error) {
+  if (error == ENOENT || error == ENOTDIR)
+    return fail(ErrorCode::kNotFound, fmt::format("{} {}: there is no such file or directory on this host", field, path));
+  return fail_errno(fmt::format("{} {}", field, path), error);
+}
+
+// `path` as an absolute one without links, and what is there.
+struct Place {
+  std::string path;
+  struct stat status {};
+};
+Result<Place> find(std::string_view field, const std::string& path) {
+  Place place;
+  std::array<char, PATH_MAX> real;
+  if (::realpath(path.c_str(), real.data()) == nullptr) return missing(field, path, errno);
+  place.path = real.data();
+  if (::stat(real.data(), &place.status) < 0) return missing(field, path, errno);
+  return place;
+}
+
+// Whether we can list and enter a directory, or read a file; the VM's process runs as the same user.
+Result<void> check_readable(std::string_view field, const Place& place) {
+  int need = S_ISDIR(place.status.st_mode) ? R_OK | X_OK : R_OK;
+  if (::access(place.path.c_str(), need) == 0) return {};
+  return fail(ErrorCode::kPermission, fmt::format("{} {}: not readable for this user", field, place.path), errno);
+}
+
+// An absolute path of the guest without "." and doubled slashes.
+Result<std::string> clean_guest_path(std::string_view field, const std::string& path) {
+  auto bad = [&](std::string_view why) { return fail(ErrorCode::kInvalidArgument, fmt::format("{} {}: {}", field, path, why)); };
+  if (path.empty() || path[0] != '/') return bad("the path in the guest must be absolute, beginning with /");
+  if (path.size() >= PATH_MAX) return bad("longer than a path can be");
+  std::string clean;
+  for (size_t at = 0; at < path.size();) {
+    size_t end = std::min(path.find('/', at), path.size());
+    std::string_view part = std::string_view(path).substr(at, end - at);
+    if (part == "..") return bad("must not contain ..");
+    if (!part.empty() && part != ".") clean.append("/").append(part);
+    at = end + 1;
+  }
+  return clean.empty() ? "/" : clean;
+}
+
+Result<void> check_guest_place(const std::string& path) {
+  auto bad = [&](std::string_view why) { return fail(ErrorCode::kInvalidArgument, fmt::format("share at {}: {}", path, why)); };
+  if (path == "/") return bad("the guest's root is set by --rootfs (Config::root), not by a share");
+  for (std::string_view own : kGuestsOwn)
+    if (path == own || path.starts_with(std::string(own) + "/")) return bad(fmt::format("{} is the guest's own", own));
+  return {};
+}
+
+Result<void> plan_share(const Share& share, Plan& plan) {
+  if (share.host_path.empty()) return fail(ErrorCode::kInvalidArgument, "share: the path on the host is empty");
+  std::string guest_path = TRY(clean_guest_path("share", share.guest_path));
+  TRY(check_guest_place(guest_path));
+  auto taken = [&](const wire::Mount& mount) { return mount.path == guest_path; };
+  if (std::ranges::any_of(plan.vm.start.mounts, taken))
+    return fail(ErrorCode::kInvalidArgument, fmt::format("share at {}: two shares have this place in the guest", guest_path));
+  Place place = TRY(find("share", share.host_path));
+  bool is_file = S_ISREG(place.status.st_mode);
+  if (!is_file && !S_ISDIR(place.status.st_mode))
+    return fail(ErrorCode::kInvalidArgument, fmt::format("share {}: neither a directory nor a regular file", place.path));
+  TRY(check_readable("share", place));
+  bool read_only = share.access == Access::kReadOnly;
+  std::string tag = fmt::format("share{}", plan.vm.shares.size());
+  plan.vm.shares.push_back({tag, place.path, read_only, is_file});
+  plan.vm.start.mounts.push_back({tag, guest_path, read_only, is_file});
+  return {};
+}
+
+}  // namespace
+
+Result<void> plan_root(const Config& config, Plan& plan) {
+  plan.vm.start.read_only_root = config.root.writes == Writes::kRefused;
+  if (config.root.source == RootSource::kHost) {
+    plan.vm.root = wire::RootKind::kHost;
+    return {};
+  }
+  if (config.root.path.empty()) return fail(ErrorCode::kInvalidArgument, "rootfs: the path is empty");
+  Place place = TRY(find("rootfs", config.root.path));
+  if (!S_ISDIR(place.status.st_mode))
+    return fail(ErrorCode::kInvalidArgument, fmt::format("rootfs {}: not a directory; it must hold an unpacked Linux userland", place.path));
+  TRY(check_readable("rootfs", place));
+  plan.vm.root = wire::RootKind::kDirectory;
+  plan.vm.root_path = place.path;
+  return {};
+}
+
+Result<void> plan_shares(const Config& config, Plan& plan) {
+  if (config.shares.size() > kMaxShares)
+    return fail(ErrorCode::kInvalidArgument, fmt::format("shares: {} are too many; a VM takes {}", config.shares.size(), kMaxShares));
+  for (const Share& share : config.shares) TRY(plan_share(share, plan));
+  std::string directory = TRY(clean_guest_path("working directory", config.working_directory));
+  plan.vm.start.working_directory = std::move(directory);
+  return {};
+}
+
+Result<void> plan_console(const Config& config, Plan& plan) {
+  if (config.console_path.empty()) return {};
+  const std::string& path = config.console_path;
+  size_t slash = path.rfind('/');
+  std::string directory = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  std::string name = path.substr(slash + 1);
+  if (name.empty() || name == "." || name == "..")
+    return fail(ErrorCode::kInvalidArgument, fmt::format("console {}: not the name of a file", path));
+  Place parent = TRY(find("console", directory));
+  std::string whole = parent.path == "/" ? "/" + name : parent.path + "/" + name;
+  struct stat status{};
+  bool exists = ::stat(whole.c_str(), &status) == 0;
+  if (exists && S_ISDIR(status.st_mode))
+    return fail(ErrorCode::kInvalidArgument, fmt::format("console {}: is a directory; name a file", path));
+  if (::access(exists ? whole.c_str() : parent.path.c_str(), W_OK) < 0)
+    return fail(ErrorCode::kPermission, fmt::format("console {}: not writable for this user", path), errno);
+  plan.vm.console_path = std::move(whole);
+  return {};
+}
+
+}  // namespace cloche

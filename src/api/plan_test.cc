@@ -1,0 +1,348 @@
+// Every field of a Config: what is taken, and what is refused in words that name it.
+#include "api/plan.h"
+
+#include <elf.h>
+#include <gmock/gmock.h>
+
+#include <cstring>
+
+#include "api/testing/fake_installation.h"
+#include "api/testing/ordinary_user.h"
+
+namespace cloche {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class PlanTest : public ::testing::Test {
+ protected:
+  static Config base() {
+    Config config{.arguments = {"true"}};
+    config.streams = {.input = -1, .output = -1, .error = -1};
+    return config;
+  }
+  Result<Plan> plan(const Config& config) { return make_plan(config, find_installation(fake_.directory())); }
+  std::string why(const Config& config) {
+    auto made = plan(config);
+    return made ? "it is taken" : made.error().message();
+  }
+  // An ELF kernel of `size` bytes whose one segment ends at `end`.
+  std::string elf(size_t size, uint64_t end, uint16_t machine = EM_X86_64, uint16_t type = ET_EXEC) {
+    Elf64_Ehdr header{};
+    std::memcpy(header.e_ident, ELFMAG, SELFMAG);
+    header.e_ident[EI_CLASS] = ELFCLASS64;
+    header.e_type = type;
+    header.e_machine = machine;
+    header.e_phoff = sizeof header;
+    header.e_phnum = 1;
+    header.e_phentsize = sizeof(Elf64_Phdr);
+    Elf64_Phdr segment{};
+    segment.p_type = PT_LOAD;
+    segment.p_filesz = end;
+    std::string text(reinterpret_cast<char*>(&header), sizeof header);
+    text.append(reinterpret_cast<char*>(&segment), sizeof segment);
+    text.resize(size);
+    return fake_.write("kernel", text);
+  }
+  FakeInstallation fake_;
+};
+
+TEST_F(PlanTest, TheLeastConfigIsTaken) {
+  auto made = plan(base());
+  ASSERT_TRUE(made) << made.error().message();
+  const wire::Start& start = made->vm.start;
+  EXPECT_THAT(start.arguments, ElementsAre("true"));
+  EXPECT_THAT(start.environment, ElementsAre("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "HOSTNAME=cloche"));
+  EXPECT_EQ(start.working_directory, "/");
+  EXPECT_EQ(made->vm.root, wire::RootKind::kHost);
+  EXPECT_FALSE(made->vm.has_input);
+  EXPECT_EQ(made->vm.kernel_path, fake_.path("share/cloche/guest-vmlinux"));
+}
+
+TEST_F(PlanTest, NoCommand) {
+  Config config = base();
+  config.arguments = {};
+  EXPECT_THAT(why(config), HasSubstr("no command"));
+  config.arguments = {""};
+  EXPECT_THAT(why(config), HasSubstr("no command"));
+}
+
+TEST_F(PlanTest, Memory) {
+  for (uint64_t bad : {uint64_t{0}, uint64_t{1}, uint64_t{31}}) {
+    Config config = base();
+    config.memory_mib = bad;
+    EXPECT_THAT(why(config), AllOf(HasSubstr("memory: " + std::to_string(bad)), HasSubstr("too little")));
+  }
+  Config config = base();
+  config.memory_mib = 1ull << 40;
+  EXPECT_THAT(why(config), HasSubstr("more than the"));
+  config.memory_mib = 32;
+  EXPECT_TRUE(plan(config));
+}
+
+TEST_F(PlanTest, Cpus) {
+  for (uint32_t bad : {0u, 17u, 1000u}) {
+    Config config = base();
+    config.cpus = bad;
+    EXPECT_THAT(why(config), HasSubstr("cpus: " + std::to_string(bad)));
+  }
+  Config config = base();
+  config.cpus = 16;
+  auto made = plan(config);
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->notes.empty(), ::sysconf(_SC_NPROCESSORS_ONLN) >= 16);
+}
+
+TEST_F(PlanTest, Rootfs) {
+  Config config = base();
+  config.root.source = RootSource::kDirectory;
+  EXPECT_THAT(why(config), HasSubstr("rootfs: the path is empty"));
+  config.root.path = fake_.path("nowhere");
+  EXPECT_THAT(why(config), AllOf(HasSubstr("rootfs"), HasSubstr("nowhere"), HasSubstr("no such")));
+  config.root.path = fake_.write("file", "x");
+  EXPECT_THAT(why(config), AllOf(HasSubstr("rootfs"), HasSubstr("not a directory")));
+  config.root.path = fake_.make_directory("root/");
+  auto made = plan(config);
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->vm.root_path, fake_.path("root"));
+}
+
+TEST_F(PlanTest, WhatThisUserMayNotRead) {
+  ASSERT_EQ(::chmod(fake_.directory().c_str(), 0755), 0);
+  Config root = base(), share = base(), kernel = base();
+  root.root = {.source = RootSource::kDirectory, .path = fake_.make_directory("closed")};
+  share.shares = {{fake_.path("closed"), "/data", {}}};
+  kernel.kernel_path = elf(4096, 4096);
+  ASSERT_EQ(::chmod(fake_.path("closed").c_str(), 0), 0);
+  ASSERT_EQ(::chmod(kernel.kernel_path.c_str(), 0), 0);
+  as_ordinary_user([&] {
+    EXPECT_THAT(why(root), AllOf(HasSubstr("rootfs"), HasSubstr("not readable for this user")));
+    EXPECT_THAT(why(share), AllOf(HasSubstr("share"), HasSubstr("not readable for this user")));
+    EXPECT_THAT(why(kernel), AllOf(HasSubstr("kernel"), HasSubstr("Permission denied")));
+  });
+}
+
+TEST_F(PlanTest, SharesThatAreTaken) {
+  Config config = base();
+  std::string data = fake_.make_directory("data:with colon"), file = fake_.write("single", "x");
+  config.shares = {{data, "/data//./x/", Access::kReadOnly}, {file, "/etc/single", Access::kReadWrite}};
+  auto made = plan(config);
+  ASSERT_TRUE(made) << made.error().message();
+  ASSERT_EQ(made->vm.shares.size(), 2u);
+  EXPECT_EQ(made->vm.shares[0].host_path, data);
+  EXPECT_TRUE(made->vm.shares[0].read_only);
+  EXPECT_FALSE(made->vm.shares[0].is_file);
+  EXPECT_TRUE(made->vm.shares[1].is_file);
+  EXPECT_EQ(made->vm.start.mounts[0].path, "/data/x");
+  EXPECT_EQ(made->vm.start.mounts[0].tag, made->vm.shares[0].tag);
+  EXPECT_TRUE(made->vm.start.mounts[1].is_file);
+}
+
+TEST_F(PlanTest, SharesThatAreRefused) {
+  std::string data = fake_.make_directory("data");
+  struct Case {
+    Share share;
+    const char* reason;
+  };
+  for (const Case& each : {Case{{fake_.path("none"), "/data", {}}, "no such"}, Case{{data, "data", {}}, "must be absolute"},
+                           Case{{data, "", {}}, "must be absolute"}, Case{{data, "/", {}}, "root is set by"},
+                           Case{{data, "/a/../b", {}}, "must not contain .."}, Case{{data, "/proc", {}}, "guest's own"},
+                           Case{{data, "/sys/x", {}}, "guest's own"}, Case{{data, "//dev", {}}, "guest's own"}, Case{{"", "/data", {}}, "empty"},
+                           Case{{"/dev/null", "/data", {}}, "neither a directory nor a regular file"},
+                           Case{{data, "/" + std::string(5000, 'x'), {}}, "longer than"}}) {
+    Config config = base();
+    config.shares = {each.share};
+    EXPECT_THAT(why(config), HasSubstr(each.reason)) << each.share.guest_path;
+  }
+}
+
+TEST_F(PlanTest, TwoSharesInOnePlace) {
+  Config config = base();
+  std::string data = fake_.make_directory("data");
+  config.shares = {{data, "/data", {}}, {data, "/data/", {}}};
+  EXPECT_THAT(why(config), HasSubstr("two shares"));
+  config.shares[1].guest_path = "/data/inner";
+  EXPECT_TRUE(plan(config));
+}
+
+TEST_F(PlanTest, TooManyShares) {
+  Config config = base();
+  std::string data = fake_.make_directory("data");
+  for (int i = 0; i < 41; ++i) config.shares.push_back({data, "/data" + std::to_string(i), {}});
+  EXPECT_THAT(why(config), HasSubstr("too many"));
+  config.shares.pop_back();
+  EXPECT_TRUE(plan(config));
+}
+
+TEST_F(PlanTest, WorkingDirectory) {
+  Config config = base();
+  config.working_directory = "work";
+  EXPECT_THAT(why(config), AllOf(HasSubstr("working directory work"), HasSubstr("absolute")));
+  config.working_directory = "/work/";
+  EXPECT_EQ(plan(config).value().vm.start.working_directory, "/work");
+}
+
+TEST_F(PlanTest, Hostname) {
+  for (const char* bad : {"", "-a", "a-", "a b", "a..b", "ü", "a.", "a/b"}) {
+    Config config = base();
+    config.hostname = bad;
+    EXPECT_THAT(why(config), HasSubstr("hostname")) << bad;
+  }
+  Config config = base();
+  config.hostname = std::string(65, 'a');
+  EXPECT_THAT(why(config), HasSubstr("hostname"));
+  config.hostname = "Box-1.example.org";
+  EXPECT_TRUE(plan(config));
+}
+
+TEST_F(PlanTest, Environment) {
+  Config config = base();
+  config.environment = {"NAME"};
+  EXPECT_THAT(why(config), HasSubstr("environment 'NAME'"));
+  config.environment = {"=x"};
+  EXPECT_THAT(why(config), HasSubstr("NAME=value"));
+  config.environment = {"HOME=/h", "A=1", "A=2", "EMPTY="};
+  config.terminal = TerminalSize{};
+  config.streams.input = 0;
+  auto made = plan(config);
+  ASSERT_TRUE(made);
+  EXPECT_THAT(made->vm.start.environment, AllOf(Contains("HOME=/h"), Contains("A=2"), Contains("EMPTY="), Contains("TERM=xterm")));
+  EXPECT_THAT(made->vm.start.environment, ::testing::Not(Contains("A=1")));
+}
+
+TEST_F(PlanTest, UserTakesGroupAndHomeFromTheRoot) {
+  Config config = base();
+  config.root = {.source = RootSource::kDirectory, .path = fake_.make_directory("root")};
+  fake_.make_directory("root/etc");
+  fake_.write("root/etc/passwd", "root:x:0:0::/root:/bin/sh\nbroken\nann:x:1000:1001::/home/ann:/bin/sh\n");
+  config.user.uid = 1000;
+  auto made = plan(config);
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->vm.start.gid, 1001u);
+  EXPECT_THAT(made->vm.start.environment, Contains("HOME=/home/ann"));
+  config.user = {.uid = 2000, .gid = {}};
+  made = plan(config);
+  EXPECT_EQ(made->vm.start.gid, 2000u);
+  EXPECT_THAT(made->vm.start.environment, Contains("HOME=/"));
+  config.user = {.uid = 1000, .gid = 5};
+  EXPECT_EQ(plan(config)->vm.start.gid, 5u);
+  config.user = {.uid = UINT32_MAX, .gid = {}};
+  EXPECT_THAT(why(config), HasSubstr("user"));
+}
+
+TEST_F(PlanTest, AStrangePasswdIsNoPasswd) {
+  Config config = base();
+  config.root = {.source = RootSource::kDirectory, .path = fake_.make_directory("root")};
+  fake_.make_directory("root/etc");
+  config.user.uid = 1000;
+  ASSERT_EQ(::mkfifo(fake_.path("root/etc/passwd").c_str(), 0644), 0);
+  EXPECT_EQ(plan(config).value().vm.start.gid, 1000u);
+}
+
+TEST_F(PlanTest, Limits) {
+  Config config = base();
+  config.limits = {{"nofile", 1024, 2048}, {"core", 0, kUnlimited}};
+  auto made = plan(config);
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->vm.start.limits[0].resource, 7u);
+  EXPECT_EQ(made->vm.start.limits[1].hard, UINT64_MAX);
+  config.limits = {{"files", 1, 1}};
+  EXPECT_THAT(why(config), AllOf(HasSubstr("limit files"), HasSubstr("nofile")));
+  config.limits = {{"nofile", 2, 1}};
+  EXPECT_THAT(why(config), HasSubstr("above the hard one"));
+  config.limits = {{"nofile", 1, kUnlimited}};
+  EXPECT_THAT(why(config), HasSubstr("the most that Linux takes"));
+}
+
+TEST_F(PlanTest, Streams) {
+  Config config = base();
+  config.streams.output = 9999;
+  EXPECT_THAT(why(config), AllOf(HasSubstr("output"), HasSubstr("9999")));
+  config = base();
+  config.input = Input::kCarried;
+  EXPECT_THAT(why(config), HasSubstr("there is none"));
+}
+
+TEST_F(PlanTest, Timeout) {
+  Config config = base();
+  config.timeout = std::chrono::milliseconds(0);
+  EXPECT_THAT(why(config), HasSubstr("timeout"));
+}
+
+TEST_F(PlanTest, Console) {
+  Config config = base();
+  config.console_path = fake_.path("console.log");
+  EXPECT_EQ(plan(config).value().vm.console_path, fake_.path("console.log"));
+  config.console_path = fake_.path("none/console.log");
+  EXPECT_THAT(why(config), AllOf(HasSubstr("console"), HasSubstr("no such")));
+  config.console_path = fake_.directory();
+  EXPECT_THAT(why(config), HasSubstr("is a directory"));
+  config.console_path = fake_.directory() + "/";
+  EXPECT_THAT(why(config), HasSubstr("not the name of a file"));
+  EXPECT_FALSE(std::filesystem::exists(fake_.path("console.log")));  // Nothing is created yet.
+}
+
+TEST_F(PlanTest, KernelsThatAreNone) {
+  Config config = base();
+  config.kernel_path = fake_.path("none");
+  EXPECT_THAT(why(config), AllOf(HasSubstr("kernel"), HasSubstr("no such file")));
+  config.kernel_path = fake_.directory();
+  EXPECT_THAT(why(config), HasSubstr("not a regular file"));
+  config.kernel_path = fake_.write("kernel", "");
+  EXPECT_THAT(why(config), HasSubstr("empty"));
+  config.kernel_path = fake_.write("kernel", "#!/bin/sh\necho hello\n");
+  EXPECT_THAT(why(config), HasSubstr("text file"));
+  config.kernel_path = elf(4096, 4096, EM_AARCH64);
+  EXPECT_THAT(why(config), HasSubstr("another architecture"));
+  config.kernel_path = elf(30, 30);
+  EXPECT_THAT(why(config), HasSubstr("truncated"));
+  config.kernel_path = elf(4096, 5000);
+  EXPECT_THAT(why(config), HasSubstr("truncated: 4096 of 5000"));
+  config.kernel_path = elf(4096, UINT64_MAX);
+  EXPECT_THAT(why(config), HasSubstr("truncated"));
+  ASSERT_EQ(::mkfifo(fake_.path("fifo").c_str(), 0600), 0);
+  config.kernel_path = fake_.path("fifo");
+  EXPECT_THAT(why(config), HasSubstr("not a regular file"));
+}
+
+TEST_F(PlanTest, KernelsThatAreTaken) {
+  Config config = base();
+  config.kernel_path = elf(4096, 4096);
+  EXPECT_TRUE(plan(config));
+  config.kernel_path = elf(4096, 4096, EM_X86_64, ET_DYN);
+  EXPECT_TRUE(plan(config));
+}
+
+TEST_F(PlanTest, ATruncatedBzImage) {
+  std::string image(0x1000, '\0');
+  image[0x1fe] = 0x55;
+  image[0x1ff] = static_cast<char>(0xaa);
+  image.replace(0x202, 4, "HdrS");
+  image[0x1f1] = 1;
+  image[0x1f5] = 1;  // 256 units of 16 bytes behind two sectors.
+  Config config = base();
+  config.kernel_path = fake_.write("kernel", image);
+  EXPECT_THAT(why(config), HasSubstr("truncated: 4096 of 5120"));
+  image.resize(5120);
+  config.kernel_path = fake_.write("kernel", image);
+  EXPECT_TRUE(plan(config));
+}
+
+TEST_F(PlanTest, PartsOfOurOwnThatAreMissing) {
+  std::filesystem::remove(fake_.path("share/cloche/cloche-init"));
+  EXPECT_THAT(why(base()), AllOf(HasSubstr("cloche-init"), HasSubstr("./dev build")));
+  std::filesystem::remove(fake_.path("share/cloche/guest-vmlinux"));
+  EXPECT_THAT(why(base()), HasSubstr("guest-vmlinux"));
+}
+
+TEST_F(PlanTest, NulCharacters) {
+  Config config = base();
+  config.arguments = {std::string("a\0b", 3)};
+  EXPECT_THAT(why(config), AllOf(HasSubstr("arguments"), HasSubstr("NUL")));
+}
+
+}  // namespace
+}  // namespace cloche

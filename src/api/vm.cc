@@ -1,0 +1,31 @@
+#include "cloche/vm.h"
+
+#include "api/monotonic.h"
+#include "api/vm_process.h"
+
+namespace cloche {
+
+Vm::Vm(std::unique_ptr<VmProcess> process) : process_(std::move(process)) {}
+Vm::Vm(Vm&&) noexcept = default;
+Vm& Vm::operator=(Vm&&) noexcept = default;
+Vm::~Vm() = default;
+
+Result<Vm> Vm::create(Config config) {
+  uint64_t begin_ns = monotonic_now_ns();
+  Installation installation = find_installation(config.installation);
+  Plan plan = TRY(make_plan(config, installation));
+  auto process = std::make_unique<VmProcess>(std::move(config), std::move(plan), std::move(installation.vmm));
+  process->add_phase({"check configuration", false, begin_ns, monotonic_now_ns()});
+  return Vm(std::move(process));
+}
+
+Result<void> Vm::start() { return process_->start(); }
+Result<Outcome> Vm::wait() { return process_->wait(); }
+int Vm::event_fd() const { return process_->event_fd(); }
+int Vm::wait_ms() const { return process_->wait_ms(); }
+Result<std::optional<Outcome>> Vm::try_wait() { return process_->try_wait(); }
+Result<void> Vm::signal(int number) { return process_->signal(number); }
+Result<void> Vm::resize(TerminalSize size) { return process_->resize(size); }
+Result<void> Vm::kill() { return process_->kill(); }
+
+}  // namespace cloche

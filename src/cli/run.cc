@@ -1,0 +1,123 @@
+// cloche run: from flags to a VM to an exit code.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <ctime>
+#include <optional>
+
+#include "cli/arguments.h"
+#include "cli/carry.h"
+#include "cli/command.h"
+#include "cli/outcome.h"
+#include "cli/run_flags.h"
+#include "cli/say.h"
+#include "cli/signals.h"
+#include "cli/supervise.h"
+#include "cli/terminal.h"
+#include "cli/timings.h"
+
+namespace cloche::cli {
+namespace {
+
+uint64_t now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+// What the flags leave open because it depends on our own standard streams.
+Result<void> look_at_streams(RunRequest& request) {
+  Config& config = request.config;
+  bool is_terminal = ::isatty(STDIN_FILENO) == 1;
+  if (request.terminal == TerminalChoice::kWanted) {
+    if (!is_terminal)
+      return fail(ErrorCode::kInvalidArgument, "-t: standard input is not a terminal; leave it out (a pipe or file is carried without it)");
+    config.terminal = terminal_size(STDIN_FILENO);
+    if (const char* kind = std::getenv("TERM"); kind != nullptr && *kind != '\0')
+      config.environment.insert(config.environment.begin(), std::string("TERM=") + kind);
+  }
+  bool carried = request.input == InputChoice::kAlways || (request.input == InputChoice::kAuto && !is_terminal);
+  config.input = carried || config.terminal ? Input::kCarried : Input::kNone;
+  if (config.input == Input::kNone) config.streams.input = -1;
+  return {};
+}
+
+// Nothing when help was asked for, and printed.
+Result<std::optional<RunRequest>> read_request(const Invocation& invocation) {
+  RunRequest request;
+  request.config.verbosity = invocation.verbosity;
+  CLI::App app("", "run");
+  add_run_flags(app, request);
+  auto split = split_arguments(app, invocation.arguments);
+  if (!split) return std::unexpected(std::move(split).error());
+  auto parsed = parse_flags(app, std::move(split->flags));
+  if (!parsed) return std::unexpected(std::move(parsed).error());
+  if (*parsed == Parsed::kHelp) {
+    print(app.help());
+    return std::nullopt;
+  }
+  request.config.arguments = std::move(split->command);
+  if (auto looked = look_at_streams(request); !looked) return std::unexpected(std::move(looked).error());
+  // In a raw terminal a new line needs its carriage return.
+  const char* line_end = request.config.terminal ? "\r" : "";
+  request.config.log = [line_end](Verbosity, std::string_view line) { say(std::string(line) + line_end); };
+  return request;
+}
+
+Result<Outcome> run_to_end(Vm& vm, const Config& config) {
+  auto signals = Signals::create();
+  if (!signals) return std::unexpected(std::move(signals).error());
+  std::optional<RawTerminal> terminal;  // Put back before anybody prints how it ended.
+  if (config.terminal) {
+    auto raw = RawTerminal::create(STDIN_FILENO);
+    if (!raw) return std::unexpected(std::move(raw).error());
+    terminal.emplace(std::move(*raw));
+  }
+  if (auto started = vm.start(); !started) return std::unexpected(std::move(started).error());
+  return supervise(vm, *signals, terminal ? &*terminal : nullptr);
+}
+
+int show_timings(const std::string& where, std::span<const TimedPhase> phases) {
+  if (where == kTimingsTable) {
+    say_plain(timings_table(phases));
+    return 0;
+  }
+  auto written = write_trace(where, phases);
+  return written ? 0 : complain(written.error());
+}
+
+int tell(const Outcome& outcome, const RunRequest& request) {
+  say_plain(last_words(outcome));
+  if (outcome.guest_faults > 0 && request.config.verbosity >= Verbosity::kInfo)
+    say(fmt::format("the VM's devices refused {} requests of the guest", outcome.guest_faults));
+  int code = exit_code(outcome.status);
+  if (!request.timings) return code;
+  int written = show_timings(*request.timings, outcome.phases);
+  return written == 0 ? code : written;
+}
+
+}  // namespace
+
+int run_command(const Invocation& invocation) {
+  auto request = read_request(invocation);
+  if (!request) return complain(request.error());
+  if (!*request) return 0;
+  const Config& config = (*request)->config;
+  TimedPhase reading{"read the command line", false, invocation.began_ns, now_ns()};
+  auto vm = Vm::create(config);  // What is wrong is said before a machine is started for it.
+  if (!vm) return complain(vm.error());
+  auto elsewhere = needs_machine(**request);
+  if (!elsewhere) return complain(elsewhere.error());
+  if (*elsewhere) {
+    auto code = run_in_machine(invocation, **request);
+    return code ? *code : complain(code.error());
+  }
+  auto outcome = run_to_end(*vm, config);
+  if (!outcome) return complain(outcome.error());
+  outcome->phases.insert(outcome->phases.begin(), std::move(reading));
+  return tell(*outcome, **request);
+}
+
+}  // namespace cloche::cli

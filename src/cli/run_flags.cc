@@ -1,0 +1,172 @@
+#include "cli/run_flags.h"
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <map>
+
+#include "cli/help.h"
+#include "cli/values.h"
+
+namespace cloche::cli {
+namespace {
+
+constexpr const char* kDescription =
+    "Runs a command in a microVM of its own, with its own kernel, and ends as the command does.\n"
+    "The root is the host's own programs, read-only; what the command writes is gone with the VM.";
+
+constexpr const char* kFooter =
+    "Examples:\n"
+    "  cloche run -- python3 -c 'print(6 * 7)'\n"
+    "  cloche run -v .:/work -w /work -- make test\n"
+    "  cloche run -it -- bash\n"
+    "  cloche run --rootfs ./debian --memory 2G --cpus 4 --timeout 10m -- ./build.sh\n"
+    "  tar c src | cloche run -- tar t\n"
+    "\n"
+    "Exit code: the command's own; 128 + n when signal n ended it; 127 when it is not in the\n"
+    "guest, 126 when it cannot be executed, 125 for everything else, with one line saying why.";
+
+// A flag with a value: `take` gets each, in the order given.
+struct Flag {
+  const char* names;
+  const char* value;
+  const char* text;
+};
+using Take = std::function<Result<void>(const std::string&)>;
+
+CLI::Option* add(CLI::App& app, const char* group, const Flag& flag, Take take) {
+  std::string name = flag.names;
+  name = name.substr(name.find("--"));
+  CLI::callback_t callback = [take = std::move(take), name](const CLI::results_t& values) {
+    for (const std::string& value : values)
+      if (auto taken = take(value); !taken) throw CLI::ValidationError(name, taken.error().message());
+    return true;
+  };
+  CLI::Option* option = app.add_option(flag.names, std::move(callback), flag.text);
+  option->option_text(flag.value)->group(group)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  return option;
+}
+
+// Puts a parsed value where it belongs, or passes its error on.
+template <typename T, typename Place>
+Result<void> store(Result<T> value, Place& place) {
+  if (!value) return std::unexpected(std::move(value).error());
+  place = std::move(*value);
+  return {};
+}
+
+template <typename T>
+Result<void> append(Result<T> value, std::vector<T>& list) {
+  if (!value) return std::unexpected(std::move(value).error());
+  list.push_back(std::move(*value));
+  return {};
+}
+
+template <typename T>
+Result<void> choose(const std::string& text, const std::map<std::string, T>& choices, T& place) {
+  auto found = choices.find(text);
+  std::string names;
+  for (const auto& [name, value] : choices) names.append(names.empty() ? "" : ", ").append(name);
+  if (found == choices.end()) return fail(ErrorCode::kInvalidArgument, "'" + text + "' is not one of " + names);
+  place = found->second;
+  return {};
+}
+
+void add_file_flags(CLI::App& app, Config& config) {
+  constexpr const char* kGroup = "Files";
+  add(app, kGroup, {"--rootfs", "DIR|host", "Root file system: a directory with a Linux userland, or the host's own programs (default)"},
+      [&](const std::string& text) {
+        Writes writes = config.root.writes;
+        config.root = parse_root(text);
+        config.root.writes = writes;
+        return Result<void>();
+      });
+  add(app, kGroup, {"-v,--volume", "HOST:GUEST[:ro]", "Show a directory or file of the host in the guest; may be repeated"},
+      [&](const std::string& text) { return append(parse_share(text), config.shares); });
+  app.add_flag_callback("--read-only", [&] { config.root.writes = Writes::kRefused; }, "Refuse writes to the root instead of keeping them in memory")
+      ->group(kGroup);
+}
+
+void add_command_flags(CLI::App& app, RunRequest& request) {
+  constexpr const char* kGroup = "The command";
+  Config& config = request.config;
+  add(app, kGroup, {"-w,--workdir", "DIR", "Working directory in the guest; default /"}, [&](const std::string& text) {
+    config.working_directory = text;
+    return Result<void>();
+  });
+  // The file first, so that -e wins over it wherever it stands.
+  add(app, kGroup, {"--env-file", "FILE", "Read variables from a file, one NAME=value a line"},
+      [&](const std::string& text) { return add_variables_of_file(text, config.environment); });
+  add(app, kGroup, {"-e,--env", "NAME[=VALUE]", "Set a variable, or pass on yours; nothing else of your environment is"},
+      [&](const std::string& text) { return add_variable(text, config.environment); });
+  add(app, kGroup, {"-u,--user", "UID[:GID]", "Run as this user of the guest; default 0"},
+      [&](const std::string& text) { return store(parse_user(text), config.user); });
+  add(app, kGroup, {"--ulimit", "NAME=SOFT[:HARD]", "Resource limit, as in --ulimit nofile=1024:2048; may be repeated"},
+      [&](const std::string& text) { return append(parse_limit(text), config.limits); });
+  app.add_flag_callback("-i,--interactive", [&] { request.input = InputChoice::kAlways; },
+                        "Carry standard input even from a terminal; pipes and files always are")
+      ->group(kGroup);
+  app.add_flag_callback("-t,--tty", [&] { request.terminal = TerminalChoice::kWanted; }, "Give the command a terminal: yours")->group(kGroup);
+  add(app, "", {"--stdin", "auto|always|never", "Whether standard input is carried"}, [&](const std::string& text) {
+    static const std::map<std::string, InputChoice> kChoices{
+        {"auto", InputChoice::kAuto}, {"always", InputChoice::kAlways}, {"never", InputChoice::kNever}};
+    return choose(text, kChoices, request.input);
+  });
+}
+
+void add_machine_flags(CLI::App& app, RunRequest& request) {
+  constexpr const char* kGroup = "The VM";
+  Config& config = request.config;
+  add(app, kGroup, {"--cpus", "N", "Virtual CPUs, 1 to 16; default 1"},
+      [&](const std::string& text) { return store(parse_count(text), config.cpus); });
+  add(app, kGroup, {"--memory", "SIZE", "Memory, as 512 (MiB), 512M or 4G; default 512M"},
+      [&](const std::string& text) { return store(parse_memory(text), config.memory_mib); });
+  add(app, kGroup, {"--hostname", "NAME", "The guest's name; default cloche"}, [&](const std::string& text) {
+    config.hostname = text;
+    return Result<void>();
+  });
+  add(app, kGroup, {"--timeout", "TIME", "End the VM after this time, as 30s, 500ms, 5m or 1h"},
+      [&](const std::string& text) { return store(parse_duration(text), config.timeout); });
+  add(app, kGroup, {"--kernel", "FILE", "Another guest kernel: an ELF vmlinux, a bzImage or a libkrunfw library"}, [&](const std::string& text) {
+    config.kernel_path = text;
+    return text.empty() ? fail(ErrorCode::kInvalidArgument, "the path is empty") : Result<void>();
+  });
+  add(app, kGroup, {"--machine", "auto|never|always", "Where KVM is missing or software: use the emulated machine (default auto)"},
+      [&](const std::string& text) {
+        static const std::map<std::string, MachineUse> kChoices{
+            {"auto", MachineUse::kAuto}, {"never", MachineUse::kNever}, {"always", MachineUse::kAlways}};
+        return choose(text, kChoices, request.machine);
+      });
+}
+
+void add_report_flags(CLI::App& app, RunRequest& request) {
+  constexpr const char* kGroup = "What it says";
+  Config& config = request.config;
+  app.add_flag_callback("-q,--quiet", [&] { config.verbosity = Verbosity::kError; }, "Only errors")->group(kGroup);
+  app.add_flag_callback("--verbose", [&] { config.verbosity = Verbosity::kInfo; }, "Say what happens; `cloche -v run` and `cloche -vv run` as well")
+      ->group(kGroup);
+  add(app, kGroup, {"--console", "FILE", "Write the guest kernel's console to a file"}, [&](const std::string& text) {
+    config.console_path = text;
+    return text.empty() ? fail(ErrorCode::kInvalidArgument, "the path is empty") : Result<void>();
+  });
+  add(app, kGroup, {"--timings", "[=FILE]", "Show where the time went, host and guest; with a file, as a trace for ui.perfetto.dev"},
+      [&](const std::string& text) {
+        request.timings = text.empty() ? kTimingsTable : text;
+        return Result<void>();
+      })
+      ->expected(0, 1);
+  app.get_help_ptr()->group(kGroup);
+}
+
+}  // namespace
+
+void add_run_flags(CLI::App& app, RunRequest& request) {
+  app.description(kDescription);
+  app.footer(kFooter);
+  set_style(app, "[FLAGS] [--] COMMAND [ARGUMENT...]");
+  add_file_flags(app, request.config);
+  add_command_flags(app, request);
+  add_machine_flags(app, request);
+  add_report_flags(app, request);
+}
+
+}  // namespace cloche::cli

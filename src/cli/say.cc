@@ -1,0 +1,33 @@
+#include "cli/say.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+
+#include "cli/command.h"
+
+namespace cloche::cli {
+namespace {
+
+void write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    ssize_t put = ::write(fd, text.data(), text.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return;  // Nobody to tell.
+    text.remove_prefix(static_cast<size_t>(put));
+  }
+}
+
+}  // namespace
+
+void say(std::string_view line) { write_all(STDERR_FILENO, std::string("cloche: ").append(line).append("\n")); }
+void say_plain(std::string_view text) { write_all(STDERR_FILENO, text); }
+void print(std::string_view text) { write_all(STDOUT_FILENO, text); }
+
+int complain(const Error& error) {
+  say(error.message());
+  return kOurs;
+}
+
+}  // namespace cloche::cli

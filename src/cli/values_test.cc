@@ -1,0 +1,128 @@
+#include "cli/values.h"
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+
+namespace cloche::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(Memory, Sizes) {
+  EXPECT_EQ(parse_memory("512"), 512u);
+  EXPECT_EQ(parse_memory("512M"), 512u);
+  EXPECT_EQ(parse_memory("512m"), 512u);
+  EXPECT_EQ(parse_memory("512MiB"), 512u);
+  EXPECT_EQ(parse_memory("4G"), 4096u);
+  EXPECT_EQ(parse_memory("4GiB"), 4096u);
+  EXPECT_EQ(parse_memory("65536K"), 64u);
+  EXPECT_EQ(parse_memory("1T"), 1u << 20);
+  EXPECT_EQ(parse_memory("0"), 0u);  // The API says why not.
+}
+
+TEST(Memory, NotSizes) {
+  for (const char* bad : {"", "G", "-1", "1.5G", "512X", "512 M", "0x10", "99999999999999999999", "4294967296", "M512", "1GG"}) {
+    auto parsed = parse_memory(bad);
+    ASSERT_FALSE(parsed) << bad;
+    EXPECT_THAT(parsed.error().what, HasSubstr("is not a size"));
+  }
+}
+
+TEST(Duration, Times) {
+  EXPECT_EQ(parse_duration("5"), 5s);
+  EXPECT_EQ(parse_duration("5s"), 5s);
+  EXPECT_EQ(parse_duration("500ms"), 500ms);
+  EXPECT_EQ(parse_duration("2m"), 2min);
+  EXPECT_EQ(parse_duration("1h"), 1h);
+}
+
+TEST(Duration, NotTimes) {
+  for (const char* bad : {"", "s", "-5", "1.5s", "5x", "5 s", "99999999999h"}) EXPECT_FALSE(parse_duration(bad)) << bad;
+  EXPECT_THAT(parse_duration("0ms").error().what, HasSubstr("no time"));
+}
+
+TEST(Count, Numbers) {
+  EXPECT_EQ(parse_count("16"), 16u);
+  for (const char* bad : {"", "-1", "x", "1x", "4294967296"}) EXPECT_FALSE(parse_count(bad)) << bad;
+}
+
+TEST(UserFlag, Numbers) {
+  EXPECT_EQ(parse_user("1000")->uid, 1000u);
+  EXPECT_FALSE(parse_user("1000")->gid);
+  EXPECT_EQ(parse_user("1000:100")->gid, 100u);
+  for (const char* bad : {"", ":", "1000:", ":5", "bob", "1:2:3", "-1"}) EXPECT_FALSE(parse_user(bad)) << bad;
+}
+
+TEST(ShareFlag, Forms) {
+  auto plain = parse_share("/host:/guest").value();
+  EXPECT_EQ(plain.host_path, "/host");
+  EXPECT_EQ(plain.guest_path, "/guest");
+  EXPECT_EQ(plain.access, Access::kReadWrite);
+  EXPECT_EQ(parse_share("/host:/guest:ro")->access, Access::kReadOnly);
+  EXPECT_EQ(parse_share("/host:/guest:rw")->access, Access::kReadWrite);
+  EXPECT_EQ(parse_share(".:/work")->host_path, ".");
+  auto colons = parse_share("/a:b:c:/guest:ro").value();
+  EXPECT_EQ(colons.host_path, "/a:b:c");
+  EXPECT_EQ(colons.guest_path, "/guest");
+}
+
+TEST(ShareFlag, Wrong) {
+  EXPECT_THAT(parse_share("/host").error().what, HasSubstr("path in the guest is missing"));
+  EXPECT_THAT(parse_share("/host:ro").error().what, HasSubstr("path in the guest is missing"));
+  EXPECT_THAT(parse_share(":/guest").error().what, HasSubstr("path on the host is missing"));
+  EXPECT_THAT(parse_share("/host:guest").error().what, HasSubstr("must begin with /"));
+  EXPECT_THAT(parse_share("/host:/guest:rx").error().what, HasSubstr("must begin with /"));
+  EXPECT_FALSE(parse_share(""));
+}
+
+TEST(LimitFlag, Forms) {
+  auto both = parse_limit("nofile=1024:2048").value();
+  EXPECT_EQ(both.resource, "nofile");
+  EXPECT_EQ(both.soft, 1024u);
+  EXPECT_EQ(both.hard, 2048u);
+  EXPECT_EQ(parse_limit("nproc=5")->hard, 5u);
+  EXPECT_EQ(parse_limit("core=0:unlimited")->hard, kUnlimited);
+  EXPECT_EQ(parse_limit("core=-1")->soft, kUnlimited);
+  for (const char* bad : {"", "nofile", "nofile=", "=5", "nofile=x", "nofile=1:", "nofile=1:2:3"}) EXPECT_FALSE(parse_limit(bad)) << bad;
+}
+
+TEST(RootFlag, HostOrDirectory) {
+  EXPECT_EQ(parse_root("host").source, RootSource::kHost);
+  EXPECT_EQ(parse_root("./host").source, RootSource::kDirectory);
+  EXPECT_EQ(parse_root("/srv/root").path, "/srv/root");
+}
+
+TEST(Variables, SetAndPassedOn) {
+  std::vector<std::string> environment;
+  ::setenv("CLOCHE_TEST_VARIABLE", "mine", 1);
+  ::unsetenv("CLOCHE_TEST_NOTHING");
+  EXPECT_TRUE(add_variable("A=1", environment));
+  EXPECT_TRUE(add_variable("EMPTY=", environment));
+  EXPECT_TRUE(add_variable("CLOCHE_TEST_VARIABLE", environment));
+  EXPECT_TRUE(add_variable("CLOCHE_TEST_NOTHING", environment));
+  EXPECT_THAT(environment, ElementsAre("A=1", "EMPTY=", "CLOCHE_TEST_VARIABLE=mine"));
+  EXPECT_FALSE(add_variable("", environment));
+  EXPECT_FALSE(add_variable("=x", environment));
+}
+
+TEST(Variables, FromAFile) {
+  std::string path = ::testing::TempDir() + "cloche-env-file";
+  std::ofstream(path) << "# comment\n\nA=1\r\nB=two words\n  \nC=x=y";
+  std::vector<std::string> environment;
+  auto added = add_variables_of_file(path, environment);
+  ASSERT_TRUE(added) << added.error().message();
+  EXPECT_THAT(environment, ElementsAre("A=1", "B=two words", "C=x=y"));
+  std::ofstream(path) << "A=1\n=2\n";
+  EXPECT_THAT(add_variables_of_file(path, environment).error().what, HasSubstr("line 2"));
+  ::unlink(path.c_str());
+  EXPECT_THAT(add_variables_of_file(path, environment).error().message(), HasSubstr(path));
+  EXPECT_FALSE(add_variables_of_file("/", environment));
+}
+
+}  // namespace
+}  // namespace cloche::cli

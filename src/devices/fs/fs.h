@@ -1,0 +1,47 @@
+// virtio-fs (virtio 1.2, section 5.11): host files in the guest, through a FUSE server of our own (protocol 7.31
+// to 7.38).
+//
+// The guest is hostile: whatever it sends, it reaches the files of the share and no others, and only regular files and
+// directories are ever opened.
+#pragma once
+
+#include <array>
+#include <memory>
+
+#include "base/log.h"
+#include "devices/fs/node.h"
+#include "devices/fs/options.h"
+#include "virtio/device.h"
+
+namespace cloche::fs {
+
+struct Session;
+
+class Fs final : public virtio::Device {
+ public:
+  // `root` is what the guest sees as the share's root. To be called in the process that serves the share: it keeps that
+  // process's /proc/self/fd open. Works as the user of the calling thread; as root, new files belong to the guest's
+  // user who made them.
+  static Result<std::unique_ptr<Fs>> create(Options options, Node root, Log log);
+  ~Fs() override;
+
+  uint32_t id() const override { return 26; }
+  std::span<const uint16_t> queue_sizes() const override { return kQueueSizes; }
+  void read_config(uint64_t offset, std::span<std::byte> out) const override;
+
+  void reset() override;
+  Result<virtio::Kick> on_kick(unsigned index, virtio::Queue& queue) override;
+
+ private:
+  // High priority (FORGET) and requests: of these, a chain holds 256 pages with its headers (request.h, kMostVectors).
+  static constexpr std::array<uint16_t, 2> kQueueSizes{128, 512};
+  static constexpr size_t kTagBytes = 36;
+  static constexpr int kChainsPerKick = 16;  // Of up to 1 MiB each.
+
+  explicit Fs(std::unique_ptr<Session> session);
+
+  std::unique_ptr<Session> session_;
+  std::array<std::byte, kTagBytes + sizeof(uint32_t)> config_{};
+};
+
+}  // namespace cloche::fs

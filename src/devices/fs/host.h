@@ -1,0 +1,76 @@
+// The host's files, reached through descriptors only: a name is used once, as one component beneath an open directory,
+// and whatever was found is from then on known by its descriptor.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <cstdint>
+
+#include "base/fd.h"
+#include "devices/fs/outcome.h"
+
+namespace cloche::fs {
+
+using HostStat = struct statx;
+
+// True for one path component: not empty, not "." or "..", no '/', at most 255 bytes (ENAMETOOLONG otherwise).
+Outcome<void> check_component(const char* name);
+
+// Opens `name`, one component, beneath `directory`. Never follows a symlink, never leaves the directory.
+Outcome<Fd> open_beneath(const Fd& directory, const char* name, int flags, uint32_t mode = 0);
+// What `file` is, with STATX_MNT_ID where the kernel knows it (Linux 5.8).
+Outcome<HostStat> stat_of(const Fd& file);
+// Whether the file lies on a file system that is a door into the host's kernel (procfs, sysfs ...) and holds no data:
+// there a "regular file" can be the memory of this process.
+bool is_kernel_interface(const Fd& file);
+
+// /proc/self/fd, held open: turns a descriptor into a path that leads to its file and nowhere else. It belongs to the
+// process that created it; a child made by fork() must make its own.
+class SelfFd {
+ public:
+  static Result<SelfFd> create();
+
+  // Opens the file behind a descriptor once more. The caller knows it to be a regular file or a directory: opening
+  // anything else could block, or act on a device.
+  Outcome<Fd> reopen(const Fd& file, int flags) const;
+  Outcome<void> change_mode(const Fd& file, uint32_t mode) const;
+  Outcome<void> link(const Fd& file, const Fd& directory, const char* name) const;
+
+ private:
+  explicit SelfFd(Fd directory) : directory_(std::move(directory)) {}
+  Fd directory_;
+};
+
+// While it lives, what this thread creates belongs to the given user and group and gets exactly the mode asked for.
+// Where the thread's user is not root, new files belong to that user and only the mode is taken care of.
+//
+// The identity is switched for the act itself (setfsuid), as a chown afterwards would have to find the new directory by
+// its name and could be led to another. Capabilities stay: the guest's kernel has checked permissions with groups we do
+// not know of.
+class Creator {
+ public:
+  enum class Identity { kOwn, kRequested };  // kRequested needs root.
+
+  Creator(Identity identity, uint32_t uid, uint32_t gid);
+  ~Creator();
+  Creator(const Creator&) = delete;
+  Creator& operator=(const Creator&) = delete;
+
+  // Gives the calling thread a umask of its own, of zero: FUSE modes come with the guest's umask applied. Once per
+  // thread, before the first Creator on it. It also parts the thread's root and working directory from the process's,
+  // so it must not happen before the process has jailed itself.
+  static void prepare_thread();
+
+ private:
+  bool switched_ = false;
+  int old_user_ = 0, old_group_ = 0;
+  int death_signal_ = 0;
+};
+
+// How many descriptors the files of a share may take: this process's limit less what the rest of it needs.
+size_t descriptor_budget();
+
+// Whether this thread's file-system user is root, so that Creator can switch it.
+bool acts_as_root();
+
+}  // namespace cloche::fs

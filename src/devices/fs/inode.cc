@@ -1,0 +1,133 @@
+#include "devices/fs/inode.h"
+
+#include <algorithm>
+
+namespace cloche::fs {
+namespace {
+
+constexpr int kMaxTreeDepth = 64;  // Of the tree a share is made of; a deeper one is our mistake, not the guest's.
+
+FileKey key_of(const HostStat& stat, uint32_t leaf) {
+  return {.mount = stat.stx_mnt_id,
+          .device = device_of(stat),
+          .number = stat.stx_ino,
+          .leaf = S_ISDIR(stat.stx_mode) ? leaf : 0};
+}
+
+}  // namespace
+
+size_t InodeTable::KeyHash::operator()(const FileKey& key) const {
+  constexpr uint64_t kSpread = 0x9e3779b97f4a7c15;  // 2^64 over the golden ratio: spreads consecutive inode numbers.
+  uint64_t mixed = (key.number ^ key.mount << 40 ^ key.device << 20 ^ uint64_t{key.leaf} << 56) * kSpread;
+  return static_cast<size_t>(mixed ^ mixed >> 32);
+}
+
+Result<InodeTable> InodeTable::create(Node root) {
+  InodeTable table;
+  table.limit_ = std::min(kMaxInodes, descriptor_budget() / 4 * 3);
+  TRY(table.pin(std::move(root), nullptr, 0));
+  return table;
+}
+
+Inode& InodeTable::add(uint32_t mode) {
+  auto inode = std::make_unique<Inode>();
+  inode->id = next_id_++;
+  inode->mode = mode;
+  Inode& added = *inode;
+  by_id_[added.id] = std::move(inode);
+  return added;
+}
+
+Result<Inode*> InodeTable::pin(Node node, Inode* parent, int depth) {
+  if (depth > kMaxTreeDepth) return fail(ErrorCode::kInvalidArgument, "a share's tree is too deep");
+  Inode& inode = add(0);
+  inode.pinned = true;
+  inode.parent = parent;
+  Node::Kind kind = node.kind();
+  if (kind == Node::Kind::kHost) {
+    TRY(pin_host(inode, std::move(node).take_host()));
+    return &inode;
+  }
+  inode.contents = std::make_unique<VirtualNode>();
+  if (kind == Node::Kind::kDirectory) {
+    inode.mode = S_IFDIR | node.mode();
+    TRY(pin_children(inode, std::move(node), depth));
+    return &inode;
+  }
+  inode.mode = (kind == Node::Kind::kSymlink ? S_IFLNK : S_IFREG) | node.mode();
+  inode.contents->text = std::move(node).take_text();
+  return &inode;
+}
+
+Result<void> InodeTable::pin_host(Inode& inode, Fd path) {
+  auto stat = stat_of(path);
+  if (!stat) return fail_errno("look at a shared file", stat.error().value);
+  if (!S_ISDIR(stat->stx_mode) && !S_ISREG(stat->stx_mode)) {
+    return fail(ErrorCode::kInvalidArgument, "only directories and regular files can be shared");
+  }
+  leaves_.push_back(&inode);
+  inode.leaf = static_cast<uint32_t>(leaves_.size());
+  inode.mode = stat->stx_mode & S_IFMT;
+  inode.sealed = is_kernel_interface(path);
+  inode.path = std::move(path);
+  inode.key = key_of(*stat, inode.leaf);
+  shown_number(device_of(*stat), 0);       // The first device named shows its numbers unchanged.
+  by_key_.try_emplace(inode.key, &inode);  // A file shared twice: both are pinned, the first is what lookups find.
+  return {};
+}
+
+Result<void> InodeTable::pin_children(Inode& inode, Node node, int depth) {
+  auto& children = inode.contents->children;
+  for (auto& [name, child] : std::move(node).take_children()) {
+    bool valid = name.find('\0') == std::string::npos && check_component(name.c_str());
+    if (!valid || std::ranges::find(children, name, &VirtualNode::Child::name) != children.end()) {
+      return fail(ErrorCode::kInvalidArgument, "bad or double name in a share's tree: " + name);
+    }
+    Inode* added = TRY(pin(std::move(child), &inode, depth + 1));
+    children.push_back({std::move(name), added});
+  }
+  return {};
+}
+
+Inode* InodeTable::find(uint64_t id) {
+  auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : found->second.get();
+}
+
+Outcome<Inode*> InodeTable::intern(Fd path, const HostStat& stat, const Inode& parent) {
+  FileKey key = key_of(stat, parent.leaf);
+  auto known = by_key_.find(key);
+  if (known != by_key_.end()) return known->second;
+  if (full()) return refuse(ENFILE);
+  // A file system is looked at where its mount is entered; below, it is the parent's.
+  bool crossed = key.mount != parent.key.mount || (key.mount == 0 && key.device != parent.key.device);
+  Inode& inode = add(stat.stx_mode & S_IFMT);
+  inode.leaf = parent.leaf;
+  inode.sealed = crossed && is_kernel_interface(path);
+  inode.key = key;
+  inode.path = std::move(path);
+  by_key_[key] = &inode;
+  return &inode;
+}
+
+void InodeTable::forget(uint64_t id, uint64_t count) {
+  Inode* inode = find(id);
+  if (inode == nullptr) return;
+  inode->lookups -= std::min(count, inode->lookups);
+  if (inode->lookups != 0 || inode->pinned) return;
+  by_key_.erase(inode->key);
+  by_id_.erase(id);
+}
+
+void InodeTable::clear() {
+  std::erase_if(by_key_, [](const auto& entry) { return !entry.second->pinned; });
+  std::erase_if(by_id_, [](const auto& entry) { return !entry.second->pinned; });
+  for (auto& [id, inode] : by_id_) inode->lookups = 0;
+}
+
+uint64_t InodeTable::shown_number(uint64_t device, uint64_t number) {
+  uint64_t place = devices_.try_emplace(device, devices_.size()).first->second;
+  return number ^ place << kDeviceShift;
+}
+
+}  // namespace cloche::fs

@@ -1,0 +1,112 @@
+// The inodes a guest knows: each is a host file held by an O_PATH descriptor, or a virtual node held in memory.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "devices/fs/host.h"
+#include "devices/fs/node.h"
+
+namespace cloche::fs {
+
+struct Inode;
+
+// What a node in memory consists of.
+struct VirtualNode {
+  struct Child {
+    std::string name;
+    Inode* inode;
+  };
+  std::vector<Child> children;  // Of a directory.
+  std::string text;             // A symlink's target or a file's contents.
+};
+
+// What makes two host files the same one. While a descriptor is held, the host gives the number to no other file.
+struct FileKey {
+  uint64_t mount = 0;  // The same file in two mounts is two inodes: one of them may be read-only.
+  uint64_t device = 0;
+  uint64_t number = 0;
+  // Of a directory, the host leaf it was found below, as a directory has one parent in the guest. 0 for others: a hard
+  // link may stand below any leaf.
+  uint32_t leaf = 0;
+  bool operator==(const FileKey&) const = default;
+};
+
+struct Inode {
+  uint64_t id = 0;       // The FUSE node id; never given to another.
+  uint64_t lookups = 0;  // How often the guest was told of it and has yet to forget it.
+  uint32_t mode = 0;     // The type, which never changes; of a virtual node the permissions as well.
+  uint32_t leaf = 0;     // The host leaf it was first found below.
+  bool pinned = false;   // Part of the tree the share was made of: never forgotten.
+  // The root of a kernel interface (procfs ...) or a file in it: a mount point to look at, empty and never opened.
+  bool sealed = false;
+  FileKey key;
+  Fd path;                                // None: the inode is virtual.
+  Inode* parent = nullptr;                // Of pinned ones other than the root.
+  std::unique_ptr<VirtualNode> contents;  // Of virtual ones.
+
+  bool is_virtual() const { return contents != nullptr; }
+  bool is_directory() const { return S_ISDIR(mode); }
+  bool is_regular() const { return S_ISREG(mode); }
+};
+
+class InodeTable {
+ public:
+  static constexpr uint64_t kRootId = 1;  // FUSE_ROOT_ID.
+  // Each host inode costs a descriptor and about 300 bytes, and a guest makes us hold as many as it likes. Commonly the
+  // process's limit on descriptors is lower, and three quarters of what it leaves us count (handles get the rest).
+  static constexpr size_t kMaxInodes = 1 << 20;
+
+  // The tree's nodes, pinned. Names must be components, unique in their directory; host nodes regular files or
+  // directories.
+  static Result<InodeTable> create(Node root);
+
+  Inode* find(uint64_t id);
+  // The inode of a host file found beneath `parent`: the one already known, or a new one. Its lookups are not counted
+  // here: a new one the caller does not count (or forget(id, 0)) stays until clear().
+  Outcome<Inode*> intern(Fd path, const HostStat& stat, const Inode& parent);
+  // Takes `count` lookups away; at none left the inode goes. A guest that gives back more than it got gets no more for
+  // it.
+  void forget(uint64_t id, uint64_t count);
+  // Forgets everything but the pinned.
+  void clear();
+  size_t size() const { return by_id_.size(); }
+  bool full() const { return by_id_.size() >= limit_; }
+  template <typename Visit>
+  void for_each_host_leaf(Visit visit) const {
+    for (const Inode* leaf : leaves_) visit(*leaf);
+  }
+
+  // The number the guest sees for a file: the host's, with the device mixed in where a share spans several, as the
+  // guest sees one device and tells hard links by number alone.
+  uint64_t shown_number(uint64_t device, uint64_t number);
+  static uint64_t shown_number(const Inode& virtual_inode) { return virtual_inode.id | kVirtualDevice << kDeviceShift; }
+
+ private:
+  static constexpr int kDeviceShift = 48;  // Inode numbers in use stay below it.
+  static constexpr uint64_t kVirtualDevice = 0xffff;
+  struct KeyHash {
+    size_t operator()(const FileKey& key) const;
+  };
+
+  InodeTable() = default;
+  Result<Inode*> pin(Node node, Inode* parent, int depth);
+  Result<void> pin_host(Inode& inode, Fd path);
+  Result<void> pin_children(Inode& inode, Node node, int depth);
+  Inode& add(uint32_t mode);
+
+  std::unordered_map<uint64_t, std::unique_ptr<Inode>> by_id_;
+  std::unordered_map<FileKey, Inode*, KeyHash> by_key_;
+  std::unordered_map<uint64_t, uint64_t> devices_;  // st_dev -> its place in shown numbers.
+  std::vector<Inode*> leaves_;
+  uint64_t next_id_ = kRootId;
+  size_t limit_ = kMaxInodes;
+};
+
+// One device number from what statx reports.
+inline uint64_t device_of(const HostStat& stat) { return uint64_t{stat.stx_dev_major} << 32 | stat.stx_dev_minor; }
+
+}  // namespace cloche::fs

@@ -1,0 +1,115 @@
+// CREATE, MKNOD, MKDIR, SYMLINK, LINK: new names. The act is done by name beneath the parent; what it made is then
+// looked up like anything else, so that a name changed meanwhile on the host leads to another file of the share, never
+// out of it.
+#include <fcntl.h>
+#include <limits.h>
+#include <unistd.h>
+
+#include "devices/fs/requests.h"
+
+namespace cloche::fs {
+namespace {
+
+// Where a new name goes. What is made and cannot be answered for would be left behind, so there must be room to know
+// it.
+Outcome<Inode*> parent_of_new(Session& session, const Request& request) {
+  Inode* parent = TRY(session.changeable_directory(request.node()));
+  if (session.inodes.full()) return refuse(ENFILE);
+  return parent;
+}
+
+Outcome<void> reply_entry(Session& session, Request& request, const Inode& parent) {
+  request.reply(TRY(session.enter(parent, request.name())));
+  return {};
+}
+
+// The file was there already, and the guest takes that: it opens it, as after a lookup.
+Outcome<void> open_existing(Session& session, Request& request, const Inode& parent, const fuse_create_in& in) {
+  Session::Found found = TRY(session.find_child(parent, request.name()));
+  Outcome<fuse_open_out> open = open_inode(session, *found.inode, in.flags, in.open_flags);
+  if (!open) {
+    session.inodes.forget(found.inode->id, 0);  // Drops it if nobody else knows it.
+    return std::unexpected(open.error());
+  }
+  if (in.flags & O_TRUNC) found.attributes = TRY(session.attributes(*found.inode));
+  ++found.inode->lookups;
+  request.reply(session.entry(parent, found));
+  request.reply(*open);
+  return {};
+}
+
+}  // namespace
+
+Outcome<void> serve_create(Session& session, Request& request) {
+  auto in = request.arguments<fuse_create_in>();
+  const Inode* parent = TRY(parent_of_new(session, request));
+  if (session.handles.full()) return refuse(ENFILE);
+  Outcome<Fd> file;
+  {
+    Creator creator = session.creator(request.header());
+    file = open_beneath(parent->path, request.name(), host_open_flags(in.flags) | O_CREAT | O_EXCL, in.mode & 07777);
+  }
+  if (!file && file.error().value == EEXIST && (in.flags & O_EXCL) == 0) {
+    return open_existing(session, request, *parent, in);
+  }
+  if (!file) return std::unexpected(file.error());
+  Fd path = TRY(session.self.reopen(*file, O_PATH));
+  Session::Found found = TRY(session.intern(std::move(path), *parent));
+  Handle handle;
+  handle.fd = std::move(*file);
+  Outcome<fuse_open_out> open = add_file_handle(session, std::move(handle), in.flags);
+  if (!open) {
+    session.inodes.forget(found.inode->id, 0);
+    return std::unexpected(open.error());
+  }
+  ++found.inode->lookups;
+  request.reply(session.entry(*parent, found));
+  request.reply(*open);
+  return {};
+}
+
+Outcome<void> serve_mknod(Session& session, Request& request) {
+  auto in = request.arguments<fuse_mknod_in>();
+  const Inode* parent = TRY(parent_of_new(session, request));
+  uint32_t type = in.mode & S_IFMT;
+  // A device node on the host would be a door to the host's devices for whoever opens it there.
+  if (type == S_IFCHR || type == S_IFBLK) return refuse(EPERM);
+  if (type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && type != 0) return refuse(EINVAL);
+  {
+    Creator creator = session.creator(request.header());
+    if (::mknodat(parent->path.get(), request.name(), type | (in.mode & 07777), 0) < 0) return refuse_errno();
+  }
+  return reply_entry(session, request, *parent);
+}
+
+Outcome<void> serve_mkdir(Session& session, Request& request) {
+  auto in = request.arguments<fuse_mkdir_in>();
+  const Inode* parent = TRY(parent_of_new(session, request));
+  {
+    Creator creator = session.creator(request.header());
+    if (::mkdirat(parent->path.get(), request.name(), in.mode & 07777) < 0) return refuse_errno();
+  }
+  return reply_entry(session, request, *parent);
+}
+
+Outcome<void> serve_symlink(Session& session, Request& request) {
+  const Inode* parent = TRY(parent_of_new(session, request));
+  if (request.tail().size() <= 1) return refuse(ENOENT);  // An empty target, as the system call has it.
+  if (request.tail().size() > PATH_MAX) return refuse(ENAMETOOLONG);
+  {
+    Creator creator = session.creator(request.header());
+    if (::symlinkat(request.text(), parent->path.get(), request.name()) < 0) return refuse_errno();
+  }
+  return reply_entry(session, request, *parent);
+}
+
+Outcome<void> serve_link(Session& session, Request& request) {
+  const Inode* parent = TRY(parent_of_new(session, request));
+  const Inode* file = TRY(session.inode(request.arguments<fuse_link_in>().oldnodeid));
+  if (file->is_virtual() || file->sealed) return refuse(EXDEV);
+  if (file->is_directory()) return refuse(EPERM);
+  TRY(session.self.link(file->path, parent->path, request.name()));
+  return reply_entry(session, request, *parent);
+}
+
+}  // namespace cloche::fs

@@ -1,0 +1,134 @@
+// OPEN, READ, WRITE, FLUSH, RELEASE, FSYNC: open files. Data goes between the file and guest memory without a copy.
+#include <fcntl.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "devices/fs/requests.h"
+
+namespace cloche::fs {
+namespace {
+
+bool wants_write(uint32_t flags) { return (flags & O_ACCMODE) != O_RDONLY; }
+
+Outcome<fuse_open_out> open_virtual(Session& session, const Inode& inode, uint32_t flags) {
+  if (inode.is_directory()) return refuse(EISDIR);
+  if (!inode.is_regular()) return refuse(ELOOP);
+  if (wants_write(flags) || (flags & O_TRUNC)) return refuse(EROFS);
+  Handle handle;
+  handle.contents = inode.contents.get();
+  return add_file_handle(session, std::move(handle), flags);
+}
+
+void read_virtual(const VirtualNode& contents, uint64_t offset, size_t size, Request& request) {
+  auto bytes = std::as_bytes(std::span(contents.text));
+  if (offset >= bytes.size()) return;
+  auto rest = bytes.subspan(offset);
+  request.reply(rest.first(std::min(size, rest.size())));
+}
+
+}  // namespace
+
+// O_APPEND is not among them: write-back of a page may come through a handle opened with it and has to land where the
+// page is, so each WRITE says what it is. O_DIRECT is dropped: guest buffers are not aligned as the host's file may
+// need them.
+int host_open_flags(uint32_t guest_flags) {
+  constexpr uint32_t kPassed = O_ACCMODE | O_TRUNC | O_SYNC | O_DSYNC;
+  return static_cast<int>(guest_flags & kPassed);
+}
+
+Outcome<fuse_open_out> add_file_handle(Session& session, Handle handle, uint32_t guest_flags) {
+  handle.kind = Handle::Kind::kFile;
+  fuse_open_out out{};
+  out.fh = TRY(session.handles.add(std::move(handle)));
+  if (session.options.keep_cache) out.open_flags |= FOPEN_KEEP_CACHE;
+  // Nothing was written through it, so its close has no errors to report: spares a request for each.
+  if (!wants_write(guest_flags)) out.open_flags |= FOPEN_NOFLUSH;
+  return out;
+}
+
+Outcome<fuse_open_out> open_inode(Session& session, const Inode& inode, uint32_t guest_flags, uint32_t fuse_flags) {
+  if (inode.is_virtual()) return open_virtual(session, inode, guest_flags);
+  if (session.options.read_only && (wants_write(guest_flags) || (guest_flags & O_TRUNC))) return refuse(EROFS);
+  Handle handle;
+  handle.fd = TRY(session.open_regular(inode, host_open_flags(guest_flags)));
+  if ((guest_flags & O_TRUNC) && (fuse_flags & FUSE_OPEN_KILL_SUIDGID)) session.kill_privileges(handle.fd.get());
+  return add_file_handle(session, std::move(handle), guest_flags);
+}
+
+Outcome<void> serve_open(Session& session, Request& request) {
+  auto in = request.arguments<fuse_open_in>();
+  const Inode* inode = TRY(session.inode(request.node()));
+  request.reply(TRY(open_inode(session, *inode, in.flags, in.open_flags)));
+  return {};
+}
+
+Outcome<void> serve_read(Session& session, Request& request) {
+  auto in = request.arguments<fuse_read_in>();
+  Handle* handle = TRY(session.handles.find(in.fh, Handle::Kind::kFile));
+  size_t size = std::min<size_t>(in.size, request.room());
+  if (handle->contents != nullptr) {
+    read_virtual(*handle->contents, in.offset, size, request);
+    return {};
+  }
+  if (in.offset > INT64_MAX) return refuse(EINVAL);
+  Request::Vectors vectors;
+  auto sink = request.sink(size, vectors);
+  ssize_t got;
+  do {
+    got = ::preadv(handle->fd.get(), sink.data(), static_cast<int>(sink.size()), static_cast<off_t>(in.offset));
+  } while (got < 0 && errno == EINTR);
+  if (got < 0) return refuse_errno();
+  request.reply_data(static_cast<size_t>(got));  // Fewer than asked: the regular file ends there.
+  return {};
+}
+
+Outcome<void> serve_write(Session& session, Request& request) {
+  auto in = request.arguments<fuse_write_in>();
+  Handle* handle = TRY(session.handles.find(in.fh, Handle::Kind::kFile));
+  constexpr size_t kDataStart = sizeof(fuse_in_header) + sizeof(fuse_write_in);
+  if (in.size != request.header().len - kDataStart) return refuse(EINVAL);
+  // pwritev2 takes the offset -1 for the file's own position.
+  if (in.offset > INT64_MAX) return refuse(EINVAL);
+  if (handle->contents != nullptr) return refuse(EBADF);
+  if (in.write_flags & FUSE_WRITE_KILL_SUIDGID) session.kill_privileges(handle->fd.get());
+  // Appending happens at the host's end of file, which the guest may not know; its offset is then ignored.
+  bool append = (in.flags & O_APPEND) && (in.write_flags & FUSE_WRITE_CACHE) == 0;
+  Request::Vectors vectors;
+  auto source = request.source(kDataStart, in.size, vectors);
+  ssize_t put;
+  do {
+    put = ::pwritev2(handle->fd.get(), source.data(), static_cast<int>(source.size()), static_cast<off_t>(in.offset),
+                     append ? RWF_APPEND : 0);
+  } while (put < 0 && errno == EINTR);
+  if (put < 0) return refuse_errno();
+  request.reply(fuse_write_out{.size = static_cast<uint32_t>(put), .padding = 0});
+  return {};
+}
+
+// A close in the guest: closing a copy makes the host report what it kept back (a full disk behind NFS, a quota).
+Outcome<void> serve_flush(Session& session, Request& request) {
+  auto in = request.arguments<fuse_flush_in>();
+  Handle* handle = TRY(session.handles.find(in.fh, Handle::Kind::kFile));
+  if (!handle->fd) return {};
+  int copy = ::fcntl(handle->fd.get(), F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) return refuse_errno();
+  if (::close(copy) < 0 && errno != EINTR) return refuse_errno();
+  return {};
+}
+
+Outcome<void> serve_release(Session& session, Request& request) {
+  return session.handles.release(request.arguments<fuse_release_in>().fh, Handle::Kind::kFile);
+}
+
+Outcome<void> serve_fsync(Session& session, Request& request) {
+  auto in = request.arguments<fuse_fsync_in>();
+  Handle* handle = TRY(session.handles.find(in.fh, Handle::Kind::kFile));
+  if (!handle->fd || session.options.read_only) return {};
+  bool data_only = in.fsync_flags & FUSE_FSYNC_FDATASYNC;
+  if ((data_only ? ::fdatasync(handle->fd.get()) : ::fsync(handle->fd.get())) < 0) return refuse_errno();
+  return {};
+}
+
+}  // namespace cloche::fs

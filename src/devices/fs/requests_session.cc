@@ -1,0 +1,103 @@
+// INIT, DESTROY, INTERRUPT, STATFS, SYNCFS: what concerns the share as a whole.
+#include <fcntl.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "devices/fs/requests.h"
+
+namespace cloche::fs {
+namespace {
+
+constexpr uint32_t kMajor = 7;
+constexpr uint32_t kOldestMinor = 31;  // Linux 5.4, the first with virtio-fs.
+constexpr uint32_t kMinor = 38;
+
+// What we do when the guest can as well. Left out on purpose: WRITEBACK_CACHE (the host's own writers would be
+// overwritten), EXPORT_SUPPORT (wants lookups of ".."), POSIX_ACL and SETXATTR_EXT (the guest would enforce ACLs that
+// the host may not have), locks (kept in the guest), DONT_MASK (the guest's umask comes applied).
+constexpr uint32_t kFlags = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_ATOMIC_O_TRUNC | FUSE_AUTO_INVAL_DATA |
+                            FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS |
+                            FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_INIT_EXT;
+
+// Background requests (read-ahead, asynchronous I/O) the guest keeps in flight; beyond them its queue is full anyway.
+constexpr uint16_t kMaxBackground = 64;
+constexpr uint16_t kCongestion = 48;
+
+}  // namespace
+
+Outcome<void> serve_init(Session& session, Request& request) {
+  struct Head {
+    uint32_t major, minor, max_readahead, flags;
+  };
+  auto in = request.arguments<Head>();
+  fuse_init_out out{};
+  out.major = kMajor;
+  out.minor = kMinor;
+  if (in.major < kMajor || (in.major == kMajor && in.minor < kOldestMinor)) {
+    session.log.warning("fs {}: the guest speaks FUSE {}.{}, 7.31 is the oldest we know", session.options.tag, in.major,
+                        in.minor);
+    return refuse(EPROTO);
+  }
+  if (in.major == kMajor) {
+    session.end();  // A guest that starts over has forgotten everything.
+    session.started = true;
+    out.max_readahead = std::min(in.max_readahead, kMaxWriteBytes);
+    out.flags = in.flags & kFlags;
+    out.max_background = kMaxBackground;
+    out.congestion_threshold = kCongestion;
+    out.max_write = kMaxWriteBytes;
+    out.time_gran = 1;
+    out.max_pages = kMaxPages;
+  }  // A newer guest learns our major version and asks again.
+  request.reply(out);
+  return {};
+}
+
+Outcome<void> serve_destroy(Session& session, Request&) {
+  session.end();
+  return {};
+}
+
+// Requests are done one after the other: what an interrupt is for is answered before the interrupt is seen.
+Outcome<void> serve_interrupt(Session&, Request&) { return {}; }
+
+Outcome<void> serve_statfs(Session& session, Request& request) {
+  const Inode* inode = TRY(session.inode(request.node()));
+  fuse_statfs_out out{};
+  out.st.bsize = 4096;
+  out.st.frsize = 4096;
+  out.st.namelen = 255;
+  if (!inode->is_virtual() && !inode->sealed) {
+    struct statvfs stat{};
+    if (::fstatvfs(inode->path.get(), &stat) < 0) return refuse_errno();
+    out.st.blocks = stat.f_blocks;
+    out.st.bfree = stat.f_bfree;
+    out.st.bavail = stat.f_bavail;
+    out.st.files = stat.f_files;
+    out.st.ffree = stat.f_ffree;
+    out.st.bsize = static_cast<uint32_t>(stat.f_bsize);
+    out.st.frsize = static_cast<uint32_t>(stat.f_frsize);
+    out.st.namelen = static_cast<uint32_t>(stat.f_namemax);
+  }
+  request.reply(out);
+  return {};
+}
+
+Outcome<void> serve_syncfs(Session& session, Request&) {
+  if (session.options.read_only) return {};
+  Outcome<void> all;
+  session.inodes.for_each_host_leaf([&](const Inode& leaf) {
+    if (leaf.sealed) return;
+    Outcome<Fd> open = session.open_either(leaf);
+    if (!open) {
+      all = std::unexpected(open.error());
+    } else if (::syncfs(open->get()) < 0) {
+      all = refuse_errno();
+    }
+  });
+  return all;
+}
+
+}  // namespace cloche::fs

@@ -1,0 +1,143 @@
+#include "devices/fs/session.h"
+
+#include <fcntl.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+
+namespace cloche::fs {
+namespace {
+
+constexpr uint32_t kBlockSize =
+    4096;  // st_blksize of nodes in memory; what the guest reads ahead in is negotiated apart.
+
+// What is held in memory does not change while the VM runs.
+constexpr std::chrono::hours kForever{24 * 365};
+
+}  // namespace
+
+void Session::end() {
+  handles.clear();
+  inodes.clear();
+  started = false;
+}
+
+Outcome<Inode*> Session::inode(uint64_t id) {
+  Inode* found = inodes.find(id);
+  if (found == nullptr) return refuse(ENOENT);
+  return found;
+}
+
+Outcome<Inode*> Session::changeable_directory(uint64_t id) {
+  Inode* found = TRY(inode(id));
+  if (!found->is_directory()) return refuse(ENOTDIR);
+  if (found->is_virtual() || found->sealed) return refuse(EROFS);
+  return found;
+}
+
+Outcome<Session::Found> Session::intern(Fd path, const Inode& parent) {
+  HostStat stat = TRY(stat_of(path));
+  Inode* found = TRY(inodes.intern(std::move(path), stat, parent));
+  return Found{found, from_stat(stat)};
+}
+
+Outcome<Session::Found> Session::find_child(const Inode& parent, const char* name) {
+  if (!parent.is_directory()) return refuse(ENOTDIR);
+  if (parent.sealed) return refuse(ENOENT);
+  if (!parent.is_virtual()) return intern(TRY(open_beneath(parent.path, name, O_PATH)), parent);
+  auto child = std::ranges::find(parent.contents->children, name, &VirtualNode::Child::name);
+  if (child == parent.contents->children.end()) return refuse(ENOENT);
+  return Found{child->inode, TRY(attributes(*child->inode))};
+}
+
+fuse_entry_out Session::entry(const Inode& parent, const Found& found) const {
+  fuse_entry_out out{};
+  out.nodeid = found.inode->id;
+  out.attr = found.attributes;
+  set_timeout(parent.is_virtual() ? kForever : options.entry_timeout, out.entry_valid, out.entry_valid_nsec);
+  set_timeout(found.inode->is_virtual() ? kForever : options.attribute_timeout, out.attr_valid, out.attr_valid_nsec);
+  return out;
+}
+
+Outcome<fuse_entry_out> Session::enter(const Inode& parent, const char* name) {
+  Found found = TRY(find_child(parent, name));
+  ++found.inode->lookups;
+  return entry(parent, found);
+}
+
+fuse_attr Session::from_stat(const HostStat& stat) {
+  fuse_attr attr{};
+  attr.ino = inodes.shown_number(device_of(stat), stat.stx_ino);
+  attr.size = stat.stx_size;
+  attr.blocks = stat.stx_blocks;
+  attr.atime = static_cast<uint64_t>(stat.stx_atime.tv_sec);
+  attr.mtime = static_cast<uint64_t>(stat.stx_mtime.tv_sec);
+  attr.ctime = static_cast<uint64_t>(stat.stx_ctime.tv_sec);
+  attr.atimensec = stat.stx_atime.tv_nsec;
+  attr.mtimensec = stat.stx_mtime.tv_nsec;
+  attr.ctimensec = stat.stx_ctime.tv_nsec;
+  attr.mode = stat.stx_mode;
+  attr.nlink = stat.stx_nlink;
+  attr.uid = stat.stx_uid;
+  attr.gid = stat.stx_gid;
+  attr.rdev = static_cast<uint32_t>(::makedev(stat.stx_rdev_major, stat.stx_rdev_minor));
+  attr.blksize = stat.stx_blksize;
+  return attr;
+}
+
+Outcome<fuse_attr> Session::attributes(const Inode& inode) {
+  if (!inode.is_virtual()) return from_stat(TRY(stat_of(inode.path)));
+  fuse_attr attr{};
+  attr.ino = InodeTable::shown_number(inode);
+  attr.size = inode.contents->text.size();
+  attr.blocks = (attr.size + 511) / 512;
+  attr.mode = inode.mode;
+  attr.nlink = inode.is_directory() ? 2 : 1;
+  attr.blksize = kBlockSize;
+  return attr;
+}
+
+Outcome<fuse_attr_out> Session::attribute_reply(const Inode& inode) {
+  fuse_attr_out out{};
+  out.attr = TRY(attributes(inode));
+  set_timeout(inode.is_virtual() ? kForever : options.attribute_timeout, out.attr_valid, out.attr_valid_nsec);
+  return out;
+}
+
+void Session::set_timeout(std::chrono::milliseconds timeout, uint64_t& seconds, uint32_t& nanoseconds) const {
+  auto whole = std::chrono::duration_cast<std::chrono::seconds>(timeout);
+  seconds = static_cast<uint64_t>(whole.count());
+  nanoseconds = static_cast<uint32_t>(std::chrono::nanoseconds(timeout - whole).count());
+}
+
+Outcome<Fd> Session::open_regular(const Inode& inode, int flags) const {
+  if (inode.is_directory()) return refuse(EISDIR);
+  if (S_ISLNK(inode.mode)) return refuse(ELOOP);
+  if (!inode.is_regular() || inode.sealed) return refuse(EACCES);
+  // O_NONBLOCK: a file under a lease or mandatory lock elsewhere shall not stop the loop.
+  return self.reopen(inode.path, flags | O_NOCTTY | O_NONBLOCK);
+}
+
+Outcome<Fd> Session::open_either(const Inode& inode) const {
+  if (inode.sealed || inode.is_virtual()) return refuse(EOPNOTSUPP);
+  if (inode.is_directory()) return self.reopen(inode.path, O_RDONLY | O_DIRECTORY);
+  if (!inode.is_regular()) return refuse(EOPNOTSUPP);
+  return open_regular(inode, O_RDONLY);
+}
+
+void Session::kill_privileges(int fd) const {
+  if (!as_root) return;
+  struct stat now{};
+  if (::fstat(fd, &now) < 0 || !S_ISREG(now.st_mode)) return;
+  mode_t mode = now.st_mode & 07777 & ~static_cast<mode_t>(S_ISUID);
+  if (mode & S_IXGRP)
+    mode &= ~static_cast<mode_t>(S_ISGID);  // Without it the bit means something else (mandatory locking).
+  if (mode != (now.st_mode & 07777)) ::fchmod(fd, mode);
+}
+
+Creator Session::creator(const fuse_in_header& header) {
+  if (!std::exchange(thread_prepared, true)) Creator::prepare_thread();
+  return Creator(as_root ? Creator::Identity::kRequested : Creator::Identity::kOwn, header.uid, header.gid);
+}
+
+}  // namespace cloche::fs

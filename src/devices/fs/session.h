@@ -1,0 +1,63 @@
+// Session: what the FUSE server knows of one guest, and the steps that several requests share.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "base/log.h"
+#include "devices/fs/handle.h"
+#include "devices/fs/inode.h"
+#include "devices/fs/options.h"
+#include "devices/fs/request.h"
+
+namespace cloche::fs {
+
+struct Session {
+  Options options;
+  Log log;
+  SelfFd self;
+  InodeTable inodes;
+  HandleTable handles{std::min(HandleTable::kMaxHandles, descriptor_budget() / 4)};
+  bool started = false;  // INIT was answered.
+  bool as_root = false;  // New files can be given to the guest's user, and the host does not clear suid bits for us.
+  bool thread_prepared = false;                                            // Creator::prepare_thread() was called.
+  std::vector<std::byte> body = std::vector<std::byte>(kMaxBodyBytes);     // The request being served.
+  std::vector<std::byte> scratch = std::vector<std::byte>(kMaxBodyBytes);  // A reply being put together.
+
+  // Forgets the guest: its handles and what it looked up.
+  void end();
+
+  // ENOENT for an id that was never given out or is forgotten.
+  Outcome<Inode*> inode(uint64_t id);
+  // A host directory whose entries can be changed: EROFS for a virtual or sealed one.
+  Outcome<Inode*> changeable_directory(uint64_t id);
+
+  // Finds `name` in `parent`. Does not count a lookup.
+  struct Found {
+    Inode* inode;
+    fuse_attr attributes;
+  };
+  Outcome<Found> find_child(const Inode& parent, const char* name);
+  // The same, counted, as the guest is told of it.
+  Outcome<fuse_entry_out> enter(const Inode& parent, const char* name);
+  fuse_entry_out entry(const Inode& parent, const Found& found) const;
+  Outcome<Found> intern(Fd path, const Inode& parent);
+
+  Outcome<fuse_attr> attributes(const Inode& inode);
+  Outcome<fuse_attr_out> attribute_reply(const Inode& inode);
+  void set_timeout(std::chrono::milliseconds timeout, uint64_t& seconds, uint32_t& nanoseconds) const;
+
+  // A host inode's file, open: EISDIR, ELOOP or EACCES for what is not a regular file.
+  Outcome<Fd> open_regular(const Inode& inode, int flags) const;
+  // A regular file or directory open for reading, of any other kind EOPNOTSUPP.
+  Outcome<Fd> open_either(const Inode& inode) const;
+  // Clears set-user-id and set-group-id as Linux does for a writer without CAP_FSETID; the host does it itself unless
+  // we are root.
+  void kill_privileges(int fd) const;
+  Creator creator(const fuse_in_header& header);
+
+ private:
+  fuse_attr from_stat(const HostStat& stat);
+};
+
+}  // namespace cloche::fs

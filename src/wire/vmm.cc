@@ -1,0 +1,151 @@
+#include "wire/vmm.h"
+
+namespace cloche::wire {
+namespace {
+
+// A Start or Exited inside another message: its own frame's payload, counted.
+template <typename Message>
+void put_message(Writer& to, const Message& message) {
+  std::vector<std::byte> whole = encode(message);
+  std::span<const std::byte> payload = std::span(whole).subspan(FrameHeader::kSize);
+  to.put(std::string_view(reinterpret_cast<const char*>(payload.data()), payload.size()));
+}
+
+template <typename Message>
+bool get_message(Reader& from, Message& message) {
+  std::string payload;
+  from.get(payload);
+  return from.ok() && decode(std::as_bytes(std::span(payload)), message);
+}
+
+void put_flag(Writer& to, bool value) { to.put(static_cast<uint8_t>(value)); }
+
+bool get_flag(Reader& from) {
+  uint8_t raw = 0;
+  from.get(raw);
+  return raw != 0;
+}
+
+void put_text(Writer& to, const std::string& text) { to.put(std::string_view(text)); }
+
+}  // namespace
+
+std::vector<std::byte> encode_frame(VmmFrame type, Writer payload) {
+  Writer whole;
+  whole.put(static_cast<uint32_t>(payload.bytes().size()));
+  whole.put(type);
+  whole.put(uint16_t{0});
+  whole.bytes().insert(whole.bytes().end(), payload.bytes().begin(), payload.bytes().end());
+  return std::move(whole.bytes());
+}
+
+std::vector<std::byte> encode(const VmConfig& config) {
+  Writer to;
+  to.put(config.cpus);
+  to.put(config.memory_mib);
+  for (const std::string* text : {&config.kernel_path, &config.init_path, &config.bundle_reader_path, &config.console_path,
+                                  &config.extra_command_line, &config.root_path})
+    put_text(to, *text);
+  to.put(config.root);
+  to.put(static_cast<uint32_t>(config.shares.size()));
+  for (const VmShare& share : config.shares) {
+    put_text(to, share.tag);
+    put_text(to, share.host_path);
+    put_flag(to, share.read_only);
+    put_flag(to, share.is_file);
+  }
+  to.put(config.timeout_ms);
+  to.put(config.log_level);
+  to.put(config.began_ns);
+  put_flag(to, config.has_input);
+  put_message(to, config.start);
+  return encode_frame(VmmFrame::kConfig, std::move(to));
+}
+
+bool decode(std::span<const std::byte> payload, VmConfig& config) {
+  Reader from(payload);
+  from.get(config.cpus);
+  from.get(config.memory_mib);
+  for (std::string* text : {&config.kernel_path, &config.init_path, &config.bundle_reader_path, &config.console_path,
+                            &config.extra_command_line, &config.root_path})
+    from.get(*text);
+  from.get(config.root);
+  config.shares.resize(from.count(10));
+  for (VmShare& share : config.shares) {
+    from.get(share.tag);
+    from.get(share.host_path);
+    share.read_only = get_flag(from);
+    share.is_file = get_flag(from);
+  }
+  from.get(config.timeout_ms);
+  from.get(config.log_level);
+  from.get(config.began_ns);
+  config.has_input = get_flag(from);
+  return get_message(from, config.start) && from.done() && config.root <= RootKind::kDirectory;
+}
+
+std::vector<std::byte> encode(const Ended& ended) {
+  Writer to;
+  to.put(ended.kind);
+  put_message(to, ended.exited);
+  put_text(to, ended.detail);
+  put_text(to, ended.console_tail);
+  to.put(static_cast<uint32_t>(ended.phases.size()));
+  for (const VmPhase& phase : ended.phases) {
+    put_text(to, phase.name);
+    put_flag(to, phase.in_guest);
+    to.put(phase.begin_ns);
+    to.put(phase.end_ns);
+  }
+  to.put(ended.guest_faults);
+  return encode_frame(VmmFrame::kEnded, std::move(to));
+}
+
+bool decode(std::span<const std::byte> payload, Ended& ended) {
+  Reader from(payload);
+  from.get(ended.kind);
+  if (!get_message(from, ended.exited)) return false;
+  from.get(ended.detail);
+  from.get(ended.console_tail);
+  ended.phases.resize(from.count(21));
+  for (VmPhase& phase : ended.phases) {
+    from.get(phase.name);
+    phase.in_guest = get_flag(from);
+    from.get(phase.begin_ns);
+    from.get(phase.end_ns);
+  }
+  from.get(ended.guest_faults);
+  return from.done() && ended.kind <= VmEnd::kStopped;
+}
+
+std::vector<std::byte> encode(const Failed& failed) {
+  Writer to;
+  to.put(failed.code);
+  to.put(failed.sys_errno);
+  put_text(to, failed.what);
+  return encode_frame(VmmFrame::kFailed, std::move(to));
+}
+
+bool decode(std::span<const std::byte> payload, Failed& failed) {
+  Reader from(payload);
+  from.get(failed.code);
+  from.get(failed.sys_errno);
+  from.get(failed.what);
+  return from.done();
+}
+
+std::vector<std::byte> encode_log(uint8_t level, std::string_view line) {
+  Writer to;
+  to.put(level);
+  to.put(line);
+  return encode_frame(VmmFrame::kLog, std::move(to));
+}
+
+bool decode_log(std::span<const std::byte> payload, uint8_t& level, std::string& line) {
+  Reader from(payload);
+  from.get(level);
+  from.get(line);
+  return from.done();
+}
+
+}  // namespace cloche::wire

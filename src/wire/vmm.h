@@ -1,0 +1,92 @@
+// What libcloche and the VMM process it starts say to each other.
+//
+// libcloche starts `cloche-vmm --fd N` with one end of a SOCK_STREAM socketpair at fd N, and the command's standard input, output and
+// error at 0, 1 and 2. The first frame is VmConfig; commands follow in that direction, reports come back. A closed socket tells the VMM
+// that its starter is gone: it ends the VM. Frames are [u32 payload size][u16 type][u16 zero][payload], as in wire/guest.h.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "wire/guest.h"
+
+namespace cloche::wire {
+
+enum class VmmFrame : uint16_t {
+  kConfig = 64,   // to the VMM, first
+  kSignal = 65,   // to the VMM: u32 number, for the command
+  kResize = 66,   // to the VMM: u16 rows, u16 columns
+  kStop = 67,     // to the VMM: end the VM now
+  kLog = 80,      // from the VMM: u8 level, text
+  kStarted = 81,  // from the VMM: the first vCPU is about to run
+  kEnded = 82,    // from the VMM, last: Ended
+  kFailed = 83,   // from the VMM, last: the VM could not be started or run (an Error)
+};
+
+enum class RootKind : uint8_t {
+  kHost = 0,       // the host's own programs
+  kDirectory = 1,  // Share 0 is the root
+};
+
+struct VmShare {
+  std::string tag;
+  std::string host_path;  // Absolute. A directory, or a file (is_file: shown as kSingleFileName, the only entry of a directory).
+  bool read_only = false;
+  bool is_file = false;
+};
+
+struct VmConfig {
+  uint32_t cpus = 1;
+  uint64_t memory_mib = 512;
+  std::string kernel_path, init_path, bundle_reader_path;
+  std::string console_path;  // Empty: none.
+  std::string extra_command_line;
+  RootKind root = RootKind::kHost;
+  std::string root_path;        // For kDirectory.
+  std::vector<VmShare> shares;  // Without the root; start.mounts says where they go.
+  uint64_t timeout_ms = 0;      // 0: none.
+  uint8_t log_level = 1;        // LogLevel of base/log.h.
+  uint64_t began_ns = 0;        // CLOCK_MONOTONIC when libcloche began, for the timeline.
+  bool has_input = false;       // Whether fd 0 is carried to the command.
+  Start start;
+};
+
+// EndKind of machine/exit_report.h, by number.
+enum class VmEnd : uint8_t { kReported, kPanic, kInitKilled, kTripleFault, kReset, kTimeout, kCpuError, kStopped };
+
+struct VmPhase {
+  std::string name;
+  bool in_guest = false;
+  uint64_t begin_ns = 0, end_ns = 0;
+};
+
+struct Ended {
+  VmEnd kind = VmEnd::kReset;
+  Exited exited;  // For kReported.
+  std::string detail;
+  std::string console_tail;
+  std::vector<VmPhase> phases;
+  uint64_t guest_faults = 0;
+};
+
+struct Failed {
+  uint8_t code = 0;  // ErrorCode
+  int32_t sys_errno = 0;
+  std::string what;
+};
+
+std::vector<std::byte> encode(const VmConfig& config);
+std::vector<std::byte> encode(const Ended& ended);
+std::vector<std::byte> encode(const Failed& failed);
+std::vector<std::byte> encode_log(uint8_t level, std::string_view line);
+// A frame of `type` with a payload that its user builds with a Writer.
+std::vector<std::byte> encode_frame(VmmFrame type, Writer payload = {});
+
+// From a payload; false when it is not exactly such a message.
+bool decode(std::span<const std::byte> payload, VmConfig& config);
+bool decode(std::span<const std::byte> payload, Ended& ended);
+bool decode(std::span<const std::byte> payload, Failed& failed);
+bool decode_log(std::span<const std::byte> payload, uint8_t& level, std::string& line);
+
+}  // namespace cloche::wire
