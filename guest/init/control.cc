@@ -42,8 +42,10 @@ Result<void> Control::send(std::span<const std::byte> frame) {
   while (!frame.empty()) {
     ssize_t put = ::send(socket_, frame.data(), frame.size(), MSG_NOSIGNAL);
     if (put < 0 && errno != EAGAIN && errno != EINTR) return failed("write to the host");
-    if (put < 0) await(socket_, POLLOUT);
-    else frame = frame.subspan(static_cast<size_t>(put));
+    if (put < 0)
+      await(socket_, POLLOUT);
+    else
+      frame = frame.subspan(static_cast<size_t>(put));
   }
   return {};
 }
@@ -53,8 +55,10 @@ Result<void> Control::read_exactly(std::span<std::byte> to) {
     ssize_t got = ::recv(socket_, to.data(), to.size(), 0);
     if (got == 0) return failed("read from the host", ECONNRESET);
     if (got < 0 && errno != EAGAIN && errno != EINTR) return failed("read from the host");
-    if (got < 0) await(socket_, POLLIN);
-    else to = to.subspan(static_cast<size_t>(got));
+    if (got < 0)
+      await(socket_, POLLIN);
+    else
+      to = to.subspan(static_cast<size_t>(got));
   }
   return {};
 }

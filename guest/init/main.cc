@@ -1,4 +1,5 @@
-// cloche-init: PID 1 of every microVM. Asks the host for its Start, prepares the root, runs one command, reports how it ended.
+// cloche-init: PID 1 of every microVM. Asks the host for its Start, prepares the root, runs one command, reports how it
+// ended.
 #include <signal.h>
 #include <unistd.h>
 
@@ -81,8 +82,10 @@ void save_shares(const wire::Start& start) {
   Result<wire::Start> start = control->receive_start();
   if (!start) abandon(start.error());
   exited.started_ns = monotonic_ns();
-  if (prepared) run_command(*start, *control, exited);
-  else set_failure(exited, prepared.error());
+  if (prepared)
+    run_command(*start, *control, exited);
+  else
+    set_failure(exited, prepared.error());
   save_shares(*start);
   [[maybe_unused]] Result<void> told = control->report(exited, kFarewellMs);
   end_vm();
@@ -92,7 +95,8 @@ void save_shares(const wire::Start& start) {
 }  // namespace cloche::init
 
 int main() {
-  // SIGCHLD comes by signalfd. The kernel keeps from PID 1 every signal that it does not handle, so there is nothing else to do.
+  // SIGCHLD comes by signalfd. The kernel keeps from PID 1 every signal that it does not handle, so there is nothing
+  // else to do.
   sigset_t child;
   ::sigemptyset(&child);
   ::sigaddset(&child, SIGCHLD);

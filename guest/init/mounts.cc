@@ -31,7 +31,8 @@ constexpr System kSystem[] = {
     {"/dev", "devtmpfs", MS_NOSUID, "mode=0755"},
     {"/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "mode=0620,gid=5,ptmxmode=0666"},
     {"/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777"},
-    {"/memory", "tmpfs", 0, "mode=0755"},  // The overlay's upper layer: half of the guest's memory at most, which is tmpfs's default.
+    {"/memory", "tmpfs", 0,
+     "mode=0755"},  // The overlay's upper layer: half of the guest's memory at most, which is tmpfs's default.
 };
 // What moves into the root, with all that is mounted in it.
 constexpr std::array<const char*, 3> kMoved{"/proc", "/sys", "/dev"};
@@ -70,8 +71,7 @@ bool exists_in(int root, const char* path) {
 bool has_mount_points(const wire::Start& start) {
   int root = ::open(kLower, O_PATH | O_DIRECTORY | O_CLOEXEC);
   auto there = [root](const char* path) { return exists_in(root, path); };
-  bool all = std::ranges::all_of(kMoved, there) &&
-             std::ranges::all_of(kScratch, there, &System::path) &&
+  bool all = std::ranges::all_of(kMoved, there) && std::ranges::all_of(kScratch, there, &System::path) &&
              std::ranges::all_of(start.mounts, [&](const wire::Mount& mount) { return there(mount.path.c_str()); });
   ::close(root);
   return all;
@@ -84,7 +84,8 @@ Result<void> enter(const char* root) {
   return {};
 }
 
-// The mount whose root `fd` is goes to `path`, which is made where it is missing. By descriptor, as its old place is out of reach.
+// The mount whose root `fd` is goes to `path`, which is made where it is missing. By descriptor, as its old place is
+// out of reach.
 Result<void> move_mount_to(int fd, const char* path) {
   long moved = ::syscall(SYS_move_mount, fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH);
   if (moved < 0 && errno == ENOENT && ::mkdir(path, 0755) == 0)
@@ -94,11 +95,14 @@ Result<void> move_mount_to(int fd, const char* path) {
   return {};
 }
 
-// In an overlay /tmp is the root's own; what a root lacks or has with other rights is put right, as a user may have to write there.
+// In an overlay /tmp is the root's own; what a root lacks or has with other rights is put right, as a user may have to
+// write there.
 void make_tmp_usable() {
   struct stat status{};
-  if (::stat("/tmp", &status) < 0) ::mkdir("/tmp", 01777);
-  else if ((status.st_mode & 07777) == 01777) return;
+  if (::stat("/tmp", &status) < 0)
+    ::mkdir("/tmp", 01777);
+  else if ((status.st_mode & 07777) == 01777)
+    return;
   ::chmod("/tmp", 01777);
 }
 
@@ -130,10 +134,12 @@ Result<void> mount_system() {
 Result<void> mount_root(const wire::Start& start) {
   ::mkdir(kLower, 0755);
   ::mkdir(kOverlay, 0755);
-  if (::mount(start.root_tag.c_str(), kLower, "virtiofs", MS_RDONLY, nullptr) < 0) return failed("mount the root file system");
+  if (::mount(start.root_tag.c_str(), kLower, "virtiofs", MS_RDONLY, nullptr) < 0)
+    return failed("mount the root file system");
   // A read-only root that lacks a mount point gets it in an overlay, which is sealed when all is mounted.
   bool overlaid = !start.read_only_root || !has_mount_points(start);
-  if (overlaid && ::mount("overlay", kOverlay, "overlay", 0, kOverlayOptions) < 0) return failed("mount the root's overlay");
+  if (overlaid && ::mount("overlay", kOverlay, "overlay", 0, kOverlayOptions) < 0)
+    return failed("mount the root's overlay");
   Shares shares = TRY(Shares::stage(start.mounts));
   std::array<int, kMoved.size()> moved;
   for (size_t i = 0; i < moved.size(); ++i) moved[i] = ::open(kMoved[i], O_PATH | O_DIRECTORY | O_CLOEXEC);

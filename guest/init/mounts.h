@@ -1,4 +1,5 @@
-// The guest's file systems: what every guest has, mounted before the host has said anything, then the root that Start names.
+// The guest's file systems: what every guest has, mounted before the host has said anything, then the root that Start
+// names.
 #pragma once
 
 #include "guest/init/failure.h"

@@ -26,7 +26,8 @@ void end_vm() {
 }
 
 void abandon(const Error& error) {
-  // Critical (2), so that it is shown although the kernel is booted with "quiet". Until /dev is mounted only the console is there.
+  // Critical (2), so that it is shown although the kernel is booted with "quiet". Until /dev is mounted only the
+  // console is there.
   std::string line = "<2>cloche-init: " + error.what + ": errno " + decimal(error.sys_errno) + "\n";
   int log = ::open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
   size_t skip = log < 0 ? 3 : 0;

@@ -22,8 +22,8 @@ namespace {
 constexpr size_t kChildStack = 64 << 10;  // The deepest frame is that of a path.
 constexpr int kFirstFree = 3;             // After the standard streams.
 
-// All that the child needs, made before it exists. It shares our memory until it executes (CLONE_VM), so that it copies no page
-// tables, and writes its failure where we read it; we stand still meanwhile (CLONE_VFORK).
+// All that the child needs, made before it exists. It shares our memory until it executes (CLONE_VM), so that it copies
+// no page tables, and writes its failure where we read it; we stand still meanwhile (CLONE_VFORK).
 struct Child {
   const wire::Start& start;
   CommandStreams streams;
@@ -91,8 +91,10 @@ wire::Exited explain(const Error& error) {
 int run_child(void* argument) {
   Child& child = *static_cast<Child*>(argument);
   Result<void> prepared = prepare(child);
-  if (!prepared) child.failure = explain(prepared.error());
-  else child.failure = explain(execute(child.arguments, child.environment), child.start.arguments[0]);
+  if (!prepared)
+    child.failure = explain(prepared.error());
+  else
+    child.failure = explain(execute(child.arguments, child.environment), child.start.arguments[0]);
   child.failed = true;
   ::_exit(127);
 }
@@ -116,7 +118,8 @@ bool has_home(const std::vector<std::string>& environment) {
 }  // namespace
 
 std::expected<pid_t, wire::Exited> launch(const wire::Start& start, const CommandStreams& streams) {
-  if (start.arguments.empty()) return std::unexpected(explain(Error{.sys_errno = EINVAL, .what = "start a command without a name"}));
+  if (start.arguments.empty())
+    return std::unexpected(explain(Error{.sys_errno = EINVAL, .what = "start a command without a name"}));
   std::vector<char*> arguments = pointers(start.arguments, 1);  // The free slot that execute() asks for.
   std::vector<char*> environment = pointers(start.environment, 0);
   std::string home;

@@ -66,8 +66,8 @@ bool Pump::flush() {
   return true;
 }
 
-// Called when poll() reported something else than room: whether bytes would still be taken. A host that has only closed its own
-// direction is not asked again, or poll() would report it for ever.
+// Called when poll() reported something else than room: whether bytes would still be taken. A host that has only closed
+// its own direction is not asked again, or poll() would report it for ever.
 bool Pump::sink_takes() {
   if (kind_ != Sink::kSocket) return false;
   watch_hang_up_ = false;

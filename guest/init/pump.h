@@ -8,8 +8,9 @@
 
 namespace cloche::init {
 
-// Reads its source only when all it read before is written, so it holds one buffer at most. Owns both descriptors, which are
-// non-blocking. Allocates nothing. Copies through a buffer rather than splice(): vsock takes spliced pages one by one, a packet each.
+// Reads its source only when all it read before is written, so it holds one buffer at most. Owns both descriptors,
+// which are non-blocking. Allocates nothing. Copies through a buffer rather than splice(): vsock takes spliced pages
+// one by one, a packet each.
 class Pump {
  public:
   // How the sink learns that no more comes.

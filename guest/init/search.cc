@@ -43,8 +43,8 @@ std::string_view search_path(char** environment) {
 
 // What execvp passes over on its way through PATH.
 bool is_elsewhere(int error) {
-  return error == ENOENT || error == ENOTDIR || error == EACCES || error == ESTALE || error == ENODEV || error == ETIMEDOUT ||
-         error == ENAMETOOLONG;
+  return error == ENOENT || error == ENOTDIR || error == EACCES || error == ESTALE || error == ENODEV ||
+         error == ETIMEDOUT || error == ENAMETOOLONG;
 }
 
 }  // namespace

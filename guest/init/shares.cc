@@ -35,7 +35,8 @@ Result<void> place(const wire::Mount& mount, int file) {
   TRY(make_place(mount.path, file < 0 ? Place::kDirectory : Place::kFile));
   if (file < 0) return mount_share(mount, mount.path.c_str());
   unsigned flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_SYMLINKS;
-  if (::syscall(SYS_move_mount, file, "", AT_FDCWD, mount.path.c_str(), flags) < 0) return failed("mount shared file " + mount.path);
+  if (::syscall(SYS_move_mount, file, "", AT_FDCWD, mount.path.c_str(), flags) < 0)
+    return failed("mount shared file " + mount.path);
   ::close(file);
   return {};
 }

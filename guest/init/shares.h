@@ -13,7 +13,8 @@ std::vector<const wire::Mount*> mount_order(const std::vector<wire::Mount>& moun
 
 class Shares {
  public:
-  // In the initramfs: opens the shared files, which need a place of their own for a moment. `mounts` must outlive the result.
+  // In the initramfs: opens the shared files, which need a place of their own for a moment. `mounts` must outlive the
+  // result.
   static Result<Shares> stage(const std::vector<wire::Mount>& mounts);
   // In the new root: mounts all of them, each place made where it is missing.
   Result<void> mount() const;

@@ -76,7 +76,8 @@ Result<void> Streams::open_output(Pump& pump, int socket, int& command_end) {
 }
 
 void Streams::command_started() {
-  // The slave side of a terminal stays open here as well: the master would be at its end whenever no process has it open.
+  // The slave side of a terminal stays open here as well: the master would be at its end whenever no process has it
+  // open.
   if (terminal_ >= 0) return;
   ::close(command_.input);
   ::close(command_.output);
@@ -99,7 +100,8 @@ void Streams::move(std::span<const pollfd, kPolls> polls) {
   output_.move(&polls[Pump::kPolls]);
   error_.move(&polls[2 * Pump::kPolls]);
   if (terminal_ < 0 || output_.running()) return;
-  // The host has hung up: with the last master descriptor closed the terminal does so as well, and its session gets SIGHUP.
+  // The host has hung up: with the last master descriptor closed the terminal does so as well, and its session gets
+  // SIGHUP.
   input_.stop();
   ::close(terminal_);
   terminal_ = -1;

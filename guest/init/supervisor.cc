@@ -42,8 +42,10 @@ bool Supervisor::hear_orders() {
   for (;;) {
     Control::Heard heard = control_.hear(order);
     if (heard != Control::Heard::kOrder) return heard == Control::Heard::kNothing;
-    if (order.kind == Order::Kind::kResize) streams_.resize(order.rows, order.columns);
-    else send_signal(static_cast<int>(order.signal));
+    if (order.kind == Order::Kind::kResize)
+      streams_.resize(order.rows, order.columns);
+    else
+      send_signal(static_cast<int>(order.signal));
   }
 }
 

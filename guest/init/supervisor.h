@@ -12,11 +12,13 @@ namespace cloche::init {
 class Supervisor {
  public:
   // SIGCHLD must be blocked since before the command was started.
-  Supervisor(Control& control, Streams& streams, wire::Exited& exited) : control_(control), streams_(streams), exited_(exited) {}
+  Supervisor(Control& control, Streams& streams, wire::Exited& exited)
+      : control_(control), streams_(streams), exited_(exited) {}
 
   enum class End { kCommandEnded, kHostGone };
-  // Returns when the command and all other processes have ended and the host has every byte of their output; how the command ended
-  // is then in `exited`. Or at once when the host is gone. Allocates nothing: a guest out of memory is still served.
+  // Returns when the command and all other processes have ended and the host has every byte of their output; how the
+  // command ended is then in `exited`. Or at once when the host is gone. Allocates nothing: a guest out of memory is
+  // still served.
   End run(pid_t command);
 
  private:
@@ -29,8 +31,8 @@ class Supervisor {
   Streams& streams_;
   wire::Exited& exited_;
   pid_t command_ = -1;
-  bool ended_ = false;       // The command.
-  bool childless_ = false;   // No process is left.
+  bool ended_ = false;      // The command.
+  bool childless_ = false;  // No process is left.
 };
 
 }  // namespace cloche::init

@@ -97,7 +97,10 @@ std::string as_pid_1(const std::function<std::string()>& body) {
       ::sigaddset(&child, SIGCHLD);
       ::sigprocmask(SIG_BLOCK, &child, nullptr);
       std::string text = body();
-      ::_exit(::write(pipe[1], text.data(), text.size()) == static_cast<ssize_t>(text.size()) && !::testing::Test::HasFailure() ? 0 : 1);
+      ::_exit(::write(pipe[1], text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                      !::testing::Test::HasFailure()
+                  ? 0
+                  : 1);
     }
     int status = 0;
     ::waitpid(inner, &status, 0);
@@ -174,13 +177,15 @@ TEST_F(SupervisorTest, ReapsOrphans) {
 }
 
 TEST_F(SupervisorTest, SignalsGoToTheProcessGroup) {
-  EXPECT_EQ(run("(trap 'echo child; exit' TERM; echo up; while :; do sleep 0.05; done) & trap 'wait; exit 5' TERM; wait", pipes_,
-                [](Host& host) {
-                  std::string output = Host::read_until(host.output, "up\n");
-                  host.signal(SIGTERM);
-                  return output + Host::read_all(host.output);
-                }),
-            "exited 5: up\nchild\n");
+  EXPECT_EQ(
+      run("(trap 'echo child; exit' TERM; echo up; while :; do sleep 0.05; done) & trap 'wait; exit 5' TERM; wait",
+          pipes_,
+          [](Host& host) {
+            std::string output = Host::read_until(host.output, "up\n");
+            host.signal(SIGTERM);
+            return output + Host::read_all(host.output);
+          }),
+      "exited 5: up\nchild\n");
 }
 
 TEST_F(SupervisorTest, GoneReaderMeansSigpipe) {
@@ -202,13 +207,14 @@ TEST_F(SupervisorTest, GoneHostIsSeenAtOnce) {
 }
 
 TEST_F(SupervisorTest, TerminalHasItsSizeAndIsResized) {
-  EXPECT_EQ(run("trap 'stty size; exit' WINCH; test -t 0 && test -t 2 && stty size; while :; do sleep 0.05; done", terminal_,
-                [](Host& host) {
-                  std::string output = Host::read_until(host.terminal, "\n");
-                  host.resize(33, 44);
-                  return output + Host::read_all(host.terminal);
-                }),
-            "exited 0: 11 22\r\n33 44\r\n");
+  EXPECT_EQ(
+      run("trap 'stty size; exit' WINCH; test -t 0 && test -t 2 && stty size; while :; do sleep 0.05; done", terminal_,
+          [](Host& host) {
+            std::string output = Host::read_until(host.terminal, "\n");
+            host.resize(33, 44);
+            return output + Host::read_all(host.terminal);
+          }),
+      "exited 0: 11 22\r\n33 44\r\n");
 }
 
 TEST_F(SupervisorTest, TerminalEndsItsInputOnHalfClose) {
@@ -243,7 +249,8 @@ TEST_F(SupervisorTest, TerminalKeysAreSignals) {
 }
 
 TEST_F(SupervisorTest, TerminalForegroundGroupGetsSignalsToo) {
-  EXPECT_EQ(run("set -m; trap 'echo leader' TERM; sh -c 'trap \"echo job; exit 0\" TERM; echo up; while :; do sleep 0.05; done'; exit 4",
+  EXPECT_EQ(run("set -m; trap 'echo leader' TERM; sh -c 'trap \"echo job; exit 0\" TERM; echo up; while :; do sleep "
+                "0.05; done'; exit 4",
                 terminal_,
                 [](Host& host) {
                   std::string output = Host::read_until(host.terminal, "\n");

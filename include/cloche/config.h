@@ -48,7 +48,7 @@ struct User {
 // A resource limit of the command, as setrlimit(2) knows it.
 struct Limit {
   std::string resource{};  // "nofile", "nproc" ...: the names of limits.conf(5).
-  uint64_t soft = 0;     // kUnlimited: none.
+  uint64_t soft = 0;       // kUnlimited: none.
   uint64_t hard = 0;
 };
 inline constexpr uint64_t kUnlimited = UINT64_MAX;
@@ -71,26 +71,46 @@ enum class Input : uint8_t { kNone, kCarried };
 enum class Verbosity : uint8_t { kError, kWarning, kInfo, kDebug };
 
 struct Config {
-  std::vector<std::string> arguments{};  // The command; without a slash it is looked up in the guest's PATH.
+  // The command and its arguments; a name without a slash is looked up in the guest's PATH.
+  std::vector<std::string> arguments{};
+  // What the guest sees at "/".
   Root root{};
-  std::vector<Share> shares{};  // A share inside another one lies on top of it, whatever their order.
-  uint32_t cpus = 1;          // 1 to 16; more than the host has take turns.
-  uint64_t memory_mib = 512;  // The guest's whole memory; the host gives what is touched.
+  // What it sees besides; a share inside another one lies on top of it, whatever their order.
+  std::vector<Share> shares{};
+  // Virtual CPUs, 1 to 16; more than the host has take turns.
+  uint32_t cpus = 1;
+  // The guest's whole memory in MiB; the host gives what is touched.
+  uint64_t memory_mib = 512;
+  // The guest's name.
   std::string hostname = "cloche";
-  std::vector<std::string> environment{};  // "NAME=value", over PATH, HOME and HOSTNAME (and TERM), which are always set.
-  std::string working_directory = "/";   // Absolute; made in the guest where it is missing.
+  // "NAME=value" each, over PATH, HOME and HOSTNAME (and TERM on a terminal), which are always set.
+  std::vector<std::string> environment{};
+  // Where the command begins; absolute, and made in the guest where it is missing.
+  std::string working_directory = "/";
+  // Who the command runs as.
   User user{};
+  // Resource limits of the command.
   std::vector<Limit> limits{};
+  // The caller's ends of the command's streams.
   StandardStreams streams{};
+  // Whether the command reads StandardStreams::input.
   Input input = Input::kNone;
-  std::optional<TerminalSize> terminal{};  // Where given, the command has one terminal of this size for all its streams.
-  std::optional<std::chrono::milliseconds> timeout{};  // Ends the VM that long after its start.
-  std::string kernel_path{};                // An ELF vmlinux, a bzImage or a libkrunfw library; empty: cloche's own.
-  std::string extra_command_line{};         // Appended to the kernel's command line.
-  std::string console_path{};               // The guest kernel's console is written to this file; empty: nowhere.
-  std::string installation{};               // The directory with libexec/cloche and share/cloche; empty: found by itself.
+  // Where given, the command has one terminal of this size for all its streams.
+  std::optional<TerminalSize> terminal{};
+  // Ends the VM that long after its start.
+  std::optional<std::chrono::milliseconds> timeout{};
+  // The guest's kernel, an ELF vmlinux, a bzImage or a libkrunfw library; empty: cloche's own.
+  std::string kernel_path{};
+  // Appended to the kernel's command line.
+  std::string extra_command_line{};
+  // The file that the guest kernel's console is written to; empty: none.
+  std::string console_path{};
+  // The directory that holds libexec/cloche and share/cloche; empty: found by itself.
+  std::string installation{};
+  // What is logged.
   Verbosity verbosity = Verbosity::kWarning;
-  std::function<void(Verbosity, std::string_view line)> log{};  // Called on the thread that calls into the Vm.
+  // Where to; called on the thread that calls into the Vm, with whole lines of printable text.
+  std::function<void(Verbosity, std::string_view line)> log{};
 };
 
 }  // namespace cloche

@@ -18,8 +18,8 @@ enum class KvmState : uint8_t {
 struct KvmReport {
   KvmState state = KvmState::kMissing;
   uint64_t instructions_per_second = 0;  // In the guest's kernel mode, measured; 0 where it could not be.
-  std::string text{};                      // One clause for people: "KVM here is software (1.1 million instructions/s)".
-  std::string remedy{};                    // What to do about it; empty where nothing is wrong.
+  std::string text{};                    // One clause for people: "KVM here is software (1.1 million instructions/s)".
+  std::string remedy{};                  // What to do about it; empty where nothing is wrong.
 };
 
 enum class Freshness : uint8_t {
@@ -38,7 +38,7 @@ enum class CheckState : uint8_t {
 
 // One precondition, looked at.
 struct Check {
-  std::string name{};   // "kvm", "kernel" ...: stable.
+  std::string name{};  // "kvm", "kernel" ...: stable.
   CheckState state = CheckState::kGood;
   std::string found{};
   std::string remedy{};  // Empty where nothing is to be done.

@@ -33,8 +33,8 @@ enum class EndedBy : uint8_t { kExit, kSignal, kLost };
 // How the command ended. Never "exited with 0" unless the command itself did.
 struct ExitStatus {
   EndedBy by = EndedBy::kLost;
-  int value = 0;                           // The exit code, or the signal's number.
-  LostReason reason = LostReason::kNone;   // For kLost.
+  int value = 0;                          // The exit code, or the signal's number.
+  LostReason reason = LostReason::kNone;  // For kLost.
 };
 
 // One stretch of a VM's life. Times are CLOCK_MONOTONIC of the host in ns, those of the guest moved onto it.
@@ -48,9 +48,11 @@ struct TimedPhase {
 struct Outcome {
   ExitStatus status{};
   std::string text{};          // For kLost: one sentence for people.
-  std::string console_tail{};  // The guest kernel's last lines, where its end was not orderly. Printable, whatever the guest wrote.
+  std::string console_tail{};  // The guest kernel's last lines, where its end was not orderly. Printable, whatever the
+                               // guest wrote.
   std::vector<TimedPhase> phases{};
-  uint64_t guest_faults = 0;  // How often a device refused what the guest did; more than 0 is a hostile or broken guest.
+  uint64_t guest_faults =
+      0;  // How often a device refused what the guest did; more than 0 is a hostile or broken guest.
 };
 
 class VmProcess;
@@ -67,11 +69,12 @@ class Vm {
 
   // Starts the VM's process. What goes wrong after that, wait() tells.
   Result<void> start();
-  // Waits until the VM has ended, all output has been handed over and its process is gone. An error: it could not be started.
+  // Waits until the VM has ended, all output has been handed over and its process is gone. An error: it could not be
+  // started.
   Result<Outcome> wait();
 
-  // For event loops: when event_fd() is readable, or wait_ms() milliseconds have passed (-1: no limit), call try_wait(), which is
-  // empty while the VM runs. It blocks only to reap the VM's process after its last word.
+  // For event loops: when event_fd() is readable, or wait_ms() milliseconds have passed (-1: no limit), call
+  // try_wait(), which is empty while the VM runs. It blocks only to reap the VM's process after its last word.
   int event_fd() const;
   int wait_ms() const;
   Result<std::optional<Outcome>> try_wait();

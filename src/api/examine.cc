@@ -74,7 +74,8 @@ Check check_host_memory() {
 
 Check check_file(std::string name, const std::string& path, int need) {
   if (::access(path.c_str(), need) == 0) return {std::move(name), CheckState::kGood, path, ""};
-  return {std::move(name), CheckState::kFailed, fmt::format("{}: {}", path, ::access(path.c_str(), F_OK) == 0 ? "not usable" : "missing"), kRebuild};
+  return {std::move(name), CheckState::kFailed,
+          fmt::format("{}: {}", path, ::access(path.c_str(), F_OK) == 0 ? "not usable" : "missing"), kRebuild};
 }
 
 // A kernel image of ours, by its digest, which was fixed when cloche was built.

@@ -13,8 +13,9 @@ struct Installation {
   std::string init;            // cloche-init, the guest's first process.
 };
 
-// From the directory `given`; where that is empty, from the one the running program lies in when that is cloche itself; else from
-// $CLOCHE_VMM, the path of cloche-vmm in an installation; else from where cloche is installed. Looks at no file.
+// From the directory `given`; where that is empty, from the one the running program lies in when that is cloche itself;
+// else from $CLOCHE_VMM, the path of cloche-vmm in an installation; else from where cloche is installed. Looks at no
+// file.
 Installation find_installation(const std::string& given);
 
 }  // namespace cloche

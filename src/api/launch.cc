@@ -23,8 +23,8 @@ class Actions {
   Actions& operator=(const Actions&) = delete;
   ~Actions() { ::posix_spawn_file_actions_destroy(&actions_); }
 
-  // `fd`, or /dev/null for -1, becomes `target` in the child. A descriptor that lies among the targets is copied out of the way
-  // first, where an earlier step would overwrite it.
+  // `fd`, or /dev/null for -1, becomes `target` in the child. A descriptor that lies among the targets is copied out of
+  // the way first, where an earlier step would overwrite it.
   Result<void> pass(int fd, int target) {
     if (fd == -1) {
       ::posix_spawn_file_actions_addopen(&actions_, target, "/dev/null", O_RDWR, 0);
@@ -54,7 +54,8 @@ class Attributes {
     ::posix_spawnattr_init(&attributes_);
     sigset_t blocked, normal;
     ::sigemptyset(&blocked);
-    for (int signal : {SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGXFSZ}) ::sigaddset(&blocked, signal);
+    for (int signal : {SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGXFSZ})
+      ::sigaddset(&blocked, signal);
     ::sigfillset(&normal);
     ::posix_spawnattr_setsigmask(&attributes_, &blocked);
     ::posix_spawnattr_setsigdefault(&attributes_, &normal);
@@ -86,7 +87,8 @@ Result<LaunchedVmm> launch_vmm(const std::string& program, const StandardStreams
   std::array<char*, 4> arguments{name.data(), flag.data(), number.data(), nullptr};
   std::array<char*, 1> environment{nullptr};
   pid_t pid = -1;
-  int error = ::posix_spawn(&pid, program.c_str(), actions.get(), attributes.get(), arguments.data(), environment.data());
+  int error =
+      ::posix_spawn(&pid, program.c_str(), actions.get(), attributes.get(), arguments.data(), environment.data());
   if (error != 0) return fail_errno("start " + program, error);
   return LaunchedVmm{pid, std::move(ours)};
 }

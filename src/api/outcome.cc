@@ -23,35 +23,58 @@ size_t printable_length(std::string_view text) {
     value = value << 6 | (byte(i) & 0x3fu);
   }
   constexpr uint32_t kLeast[] = {0, 0, 0xa0, 0x800, 0x10000};  // Above the C1 controls; no overlong forms.
-  bool steers = (value >= 0x200b && value <= 0x200f) || (value >= 0x2028 && value <= 0x202e) || (value >= 0x2066 && value <= 0x2069);
+  bool steers = (value >= 0x200b && value <= 0x200f) || (value >= 0x2028 && value <= 0x202e) ||
+                (value >= 0x2066 && value <= 0x2069);
   return value >= kLeast[length] && value <= 0x10ffff && first >= 0xc0 && !steers ? length : 0;
 }
 
 std::string reason_text(LostReason reason, std::string_view detail) {
   std::string_view what;
   switch (reason) {
-    case LostReason::kGuestPanic: what = "the guest's kernel panicked"; break;
-    case LostReason::kInitKilled: what = "the guest's first process was killed"; break;
-    case LostReason::kTripleFault: what = "the guest's CPU gave up (triple fault)"; break;
-    case LostReason::kGuestReset: what = "the guest ended without reporting how its command did"; break;
-    case LostReason::kTimeout: what = "timed out"; break;
-    case LostReason::kCpuError: what = "the hypervisor could not go on"; break;
-    case LostReason::kStopped: what = "ended before its command did"; break;
-    default: break;
+    case LostReason::kGuestPanic:
+      what = "the guest's kernel panicked";
+      break;
+    case LostReason::kInitKilled:
+      what = "the guest's first process was killed";
+      break;
+    case LostReason::kTripleFault:
+      what = "the guest's CPU gave up (triple fault)";
+      break;
+    case LostReason::kGuestReset:
+      what = "the guest ended without reporting how its command did";
+      break;
+    case LostReason::kTimeout:
+      what = "timed out";
+      break;
+    case LostReason::kCpuError:
+      what = "the hypervisor could not go on";
+      break;
+    case LostReason::kStopped:
+      what = "ended before its command did";
+      break;
+    default:
+      break;
   }
   return detail.empty() ? std::string(what) : std::string(detail);
 }
 
 LostReason lost_reason(wire::VmEnd end) {
   switch (end) {
-    case wire::VmEnd::kPanic: return LostReason::kGuestPanic;
-    case wire::VmEnd::kInitKilled: return LostReason::kInitKilled;
-    case wire::VmEnd::kTripleFault: return LostReason::kTripleFault;
-    case wire::VmEnd::kTimeout: return LostReason::kTimeout;
-    case wire::VmEnd::kCpuError: return LostReason::kCpuError;
-    case wire::VmEnd::kStopped: return LostReason::kStopped;
+    case wire::VmEnd::kPanic:
+      return LostReason::kGuestPanic;
+    case wire::VmEnd::kInitKilled:
+      return LostReason::kInitKilled;
+    case wire::VmEnd::kTripleFault:
+      return LostReason::kTripleFault;
+    case wire::VmEnd::kTimeout:
+      return LostReason::kTimeout;
+    case wire::VmEnd::kCpuError:
+      return LostReason::kCpuError;
+    case wire::VmEnd::kStopped:
+      return LostReason::kStopped;
     case wire::VmEnd::kReported:
-    case wire::VmEnd::kReset: break;
+    case wire::VmEnd::kReset:
+      break;
   }
   return LostReason::kGuestReset;
 }
@@ -63,18 +86,25 @@ void set_lost(Outcome& outcome, LostReason reason, std::string text) {
 
 void take_report(Outcome& outcome, const wire::Exited& exited) {
   std::string what = printable(exited.what);
-  std::string why = exited.value != 0 && exited.value < 4096 ? ::strerror(static_cast<int>(exited.value)) : "reason unknown";
+  std::string why =
+      exited.value != 0 && exited.value < 4096 ? ::strerror(static_cast<int>(exited.value)) : "reason unknown";
   switch (exited.kind) {
-    case wire::ExitKind::kExited: outcome.status = {EndedBy::kExit, static_cast<int>(exited.value & 0xff), LostReason::kNone}; return;
+    case wire::ExitKind::kExited:
+      outcome.status = {EndedBy::kExit, static_cast<int>(exited.value & 0xff), LostReason::kNone};
+      return;
     case wire::ExitKind::kSignaled:
       if (exited.value == 0 || exited.value > kMostSignals)
-        return set_lost(outcome, LostReason::kGuestReset, fmt::format("the guest reported a signal {} that there is not", exited.value));
+        return set_lost(outcome, LostReason::kGuestReset,
+                        fmt::format("the guest reported a signal {} that there is not", exited.value));
       outcome.status = {EndedBy::kSignal, static_cast<int>(exited.value), LostReason::kNone};
       return;
-    case wire::ExitKind::kNotFound: return set_lost(outcome, LostReason::kNotFound, fmt::format("{}: not found in the guest", what));
+    case wire::ExitKind::kNotFound:
+      return set_lost(outcome, LostReason::kNotFound, fmt::format("{}: not found in the guest", what));
     case wire::ExitKind::kNotRunnable:
-      return set_lost(outcome, LostReason::kNotExecutable, fmt::format("{}: cannot be executed in the guest: {}", what, why));
-    case wire::ExitKind::kFailed: break;
+      return set_lost(outcome, LostReason::kNotExecutable,
+                      fmt::format("{}: cannot be executed in the guest: {}", what, why));
+    case wire::ExitKind::kFailed:
+      break;
   }
   set_lost(outcome, LostReason::kSetupFailed, fmt::format("prepare the guest: {}: {}", what, why));
 }
@@ -87,8 +117,10 @@ std::string printable(std::string_view text, Lines lines) {
   while (!text.empty()) {
     size_t length = printable_length(text);
     bool keep = length != 0 || (lines == Lines::kKeep && (text[0] == '\n' || text[0] == '\t'));
-    if (keep) out.append(text.substr(0, length == 0 ? 1 : length));
-    else out += fmt::format("\\x{:02x}", static_cast<uint8_t>(text[0]));
+    if (keep)
+      out.append(text.substr(0, length == 0 ? 1 : length));
+    else
+      out += fmt::format("\\x{:02x}", static_cast<uint8_t>(text[0]));
     text.remove_prefix(length == 0 ? 1 : length);
   }
   return out;

@@ -15,16 +15,16 @@ TEST(Printable, EscapesWhatSteersATerminal) {
   EXPECT_EQ(printable("a\nb\r"), "a\\x0ab\\x0d");
   EXPECT_EQ(printable("\r", Lines::kKeep), "\\x0d");
   EXPECT_EQ(printable("\x7f"), "\\x7f");
-  EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b");              // U+009B: CSI in one character.
-  EXPECT_EQ(printable("\xe2\x80\xae"), "\\xe2\\x80\\xae");      // U+202E: right-to-left override.
+  EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b");           // U+009B: CSI in one character.
+  EXPECT_EQ(printable("\xe2\x80\xae"), "\\xe2\\x80\\xae");  // U+202E: right-to-left override.
   EXPECT_EQ(printable(std::string_view("\0", 1)), "\\x00");
 }
 
 TEST(Printable, EscapesWhatIsNotText) {
   EXPECT_EQ(printable("\xff"), "\\xff");
   EXPECT_EQ(printable("\x80"), "\\x80");
-  EXPECT_EQ(printable("\xc0\xaf"), "\\xc0\\xaf");                   // Overlong.
-  EXPECT_EQ(printable("\xe2\x82"), "\\xe2\\x82");                   // Cut short.
+  EXPECT_EQ(printable("\xc0\xaf"), "\\xc0\\xaf");                    // Overlong.
+  EXPECT_EQ(printable("\xe2\x82"), "\\xe2\\x82");                    // Cut short.
   EXPECT_EQ(printable("\xf7\xbf\xbf\xbf"), "\\xf7\\xbf\\xbf\\xbf");  // Above U+10FFFF.
 }
 
@@ -36,8 +36,8 @@ TEST(Outcome, AnExitCodeIsAByte) {
 }
 
 TEST(Outcome, ALostVmAlwaysHasAText) {
-  for (auto kind : {wire::VmEnd::kPanic, wire::VmEnd::kInitKilled, wire::VmEnd::kTripleFault, wire::VmEnd::kReset, wire::VmEnd::kTimeout,
-                    wire::VmEnd::kCpuError, wire::VmEnd::kStopped}) {
+  for (auto kind : {wire::VmEnd::kPanic, wire::VmEnd::kInitKilled, wire::VmEnd::kTripleFault, wire::VmEnd::kReset,
+                    wire::VmEnd::kTimeout, wire::VmEnd::kCpuError, wire::VmEnd::kStopped}) {
     wire::Ended ended;
     ended.kind = kind;
     EXPECT_FALSE(make_outcome(ended).text.empty());

@@ -20,13 +20,13 @@ struct Plan {
 Result<Plan> make_plan(const Config& config, const Installation& installation);
 
 // The parts of make_plan(); each checks some fields and fills in the plan from them.
-Result<void> plan_size(const Config& config, Plan& plan);                                   // plan_size.cc
-Result<void> plan_root(const Config& config, Plan& plan);                                   // plan_paths.cc
-Result<void> plan_shares(const Config& config, Plan& plan);                                 // plan_paths.cc
-Result<void> plan_console(const Config& config, Plan& plan);                                // plan_paths.cc
-Result<void> plan_command(const Config& config, Plan& plan);                                // plan_command.cc
-Result<void> plan_user(const Config& config, Plan& plan);                                   // plan_command.cc, after plan_root
-Result<void> plan_limits(const Config& config, Plan& plan);                                 // plan_limits.cc
+Result<void> plan_size(const Config& config, Plan& plan);     // plan_size.cc
+Result<void> plan_root(const Config& config, Plan& plan);     // plan_paths.cc
+Result<void> plan_shares(const Config& config, Plan& plan);   // plan_paths.cc
+Result<void> plan_console(const Config& config, Plan& plan);  // plan_paths.cc
+Result<void> plan_command(const Config& config, Plan& plan);  // plan_command.cc
+Result<void> plan_user(const Config& config, Plan& plan);     // plan_command.cc, after plan_root
+Result<void> plan_limits(const Config& config, Plan& plan);   // plan_limits.cc
 Result<void> plan_kernel(const Config& config, const Installation& installation, Plan& plan);  // plan_kernel.cc
 
 }  // namespace cloche

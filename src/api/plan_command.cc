@@ -14,9 +14,9 @@
 namespace cloche {
 namespace {
 
-constexpr size_t kMaxHostname = 64;       // Linux's __NEW_UTS_LEN.
-constexpr size_t kMaxLabel = 63;          // RFC 1123.
-constexpr size_t kMaxPasswd = 1 << 20;    // An /etc/passwd is far smaller; bounds what a strange root makes us read.
+constexpr size_t kMaxHostname = 64;     // Linux's __NEW_UTS_LEN.
+constexpr size_t kMaxLabel = 63;        // RFC 1123.
+constexpr size_t kMaxPasswd = 1 << 20;  // An /etc/passwd is far smaller; bounds what a strange root makes us read.
 constexpr uint32_t kNobodyAtAll = UINT32_MAX;  // (uid_t)-1: "leave as it is" to the system calls.
 constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -24,7 +24,8 @@ bool good_label(std::string_view label) {
   auto good = [](char each) {
     return (each >= 'a' && each <= 'z') || (each >= 'A' && each <= 'Z') || (each >= '0' && each <= '9') || each == '-';
   };
-  return !label.empty() && label.size() <= kMaxLabel && label.front() != '-' && label.back() != '-' && std::ranges::all_of(label, good);
+  return !label.empty() && label.size() <= kMaxLabel && label.front() != '-' && label.back() != '-' &&
+         std::ranges::all_of(label, good);
 }
 
 bool good_hostname(std::string_view name) {
@@ -41,8 +42,10 @@ bool good_hostname(std::string_view name) {
 void set_variable(std::vector<std::string>& environment, std::string variable) {
   std::string_view name = std::string_view(variable).substr(0, variable.find('=') + 1);
   auto found = std::ranges::find_if(environment, [&](const std::string& each) { return each.starts_with(name); });
-  if (found != environment.end()) *found = std::move(variable);
-  else environment.push_back(std::move(variable));
+  if (found != environment.end())
+    *found = std::move(variable);
+  else
+    environment.push_back(std::move(variable));
 }
 
 struct Account {
@@ -73,8 +76,8 @@ std::optional<Account> find_account(std::string_view passwd, uint32_t uid) {
   return std::nullopt;
 }
 
-// The root may be anybody's, so its passwd is opened without waiting (a FIFO) and without following a link; without it there are
-// no accounts.
+// The root may be anybody's, so its passwd is opened without waiting (a FIFO) and without following a link; without it
+// there are no accounts.
 std::string read_passwd(const Plan& plan) {
   auto fd = open_file(plan.vm.root_path + "/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
   struct stat status{};
@@ -89,10 +92,12 @@ std::string read_passwd(const Plan& plan) {
 Result<void> plan_command(const Config& config, Plan& plan) {
   wire::Start& start = plan.vm.start;
   if (config.arguments.empty() || config.arguments[0].empty())
-    return fail(ErrorCode::kInvalidArgument, "no command to run; give one after the flags: cloche run -- COMMAND ARGUMENT...");
+    return fail(ErrorCode::kInvalidArgument,
+                "no command to run; give one after the flags: cloche run -- COMMAND ARGUMENT...");
   if (!good_hostname(config.hostname))
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("hostname '{}': must be letters, digits, hyphens and dots, {} characters at most", config.hostname, kMaxHostname));
+                fmt::format("hostname '{}': must be letters, digits, hyphens and dots, {} characters at most",
+                            config.hostname, kMaxHostname));
   if (config.terminal) {
     start.streams = wire::Streams::kTerminal;
     start.rows = config.terminal->rows;
@@ -106,12 +111,15 @@ Result<void> plan_command(const Config& config, Plan& plan) {
 Result<void> plan_user(const Config& config, Plan& plan) {
   wire::Start& start = plan.vm.start;
   Account account{.gid = config.user.uid, .home = "/"};
-  if (config.user.uid == 0) account.home = "/root";
-  else if (auto found = find_account(read_passwd(plan), config.user.uid)) account = *found;
+  if (config.user.uid == 0)
+    account.home = "/root";
+  else if (auto found = find_account(read_passwd(plan), config.user.uid))
+    account = *found;
   start.uid = config.user.uid;
   start.gid = config.user.gid.value_or(account.gid);
   if (start.uid == kNobodyAtAll || start.gid == kNobodyAtAll)
-    return fail(ErrorCode::kInvalidArgument, fmt::format("user {}: {} is not a user or group", config.user.uid, kNobodyAtAll));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("user {}: {} is not a user or group", config.user.uid, kNobodyAtAll));
   start.environment = {std::string("PATH=") + kPath, "HOME=" + account.home, "HOSTNAME=" + config.hostname};
   if (config.terminal) start.environment.emplace_back("TERM=xterm");
   for (const std::string& variable : config.environment) {

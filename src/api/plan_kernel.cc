@@ -1,5 +1,5 @@
-// The guest's kernel and cloche's own programs. A kernel of the user's may be any file: what is wrong with it is said before a VM is
-// made. The VM's process checks it all again, as the file may change in between.
+// The guest's kernel and cloche's own programs. A kernel of the user's may be any file: what is wrong with it is said
+// before a VM is made. The VM's process checks it all again, as the file may change in between.
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -19,15 +19,16 @@
 namespace cloche {
 namespace {
 
-constexpr size_t kHeadSize = 0x1000;           // Holds an ELF header, its program headers, and a bzImage's setup header.
-constexpr size_t kSetupSectors = 0x1f1;        // Documentation/x86/boot.rst, "The Real-Mode Kernel Header"
-constexpr size_t kProtectedModeSize = 0x1f4;   // ... in units of 16 bytes
+constexpr size_t kHeadSize = 0x1000;          // Holds an ELF header, its program headers, and a bzImage's setup header.
+constexpr size_t kSetupSectors = 0x1f1;       // Documentation/x86/boot.rst, "The Real-Mode Kernel Header"
+constexpr size_t kProtectedModeSize = 0x1f4;  // ... in units of 16 bytes
 constexpr const char* kReinstall = "build or install cloche again (./dev build)";
 
 template <typename T>
 T at(std::span<const std::byte> head, size_t offset) {
   T value{};
-  if (offset <= head.size() && sizeof value <= head.size() - offset) std::memcpy(&value, head.data() + offset, sizeof value);
+  if (offset <= head.size() && sizeof value <= head.size() - offset)
+    std::memcpy(&value, head.data() + offset, sizeof value);
   return value;
 }
 
@@ -56,19 +57,23 @@ Result<std::string> check_kernel(const std::string& path) {
   Fd fd = TRY(open_file(real.data(), O_RDONLY | O_NONBLOCK | O_NOCTTY));
   struct stat status{};
   if (::fstat(fd.get(), &status) < 0) return fail_errno("look at kernel " + path);
-  if (!S_ISREG(status.st_mode)) return fail(ErrorCode::kInvalidArgument, fmt::format("kernel {}: not a regular file", path));
+  if (!S_ISREG(status.st_mode))
+    return fail(ErrorCode::kInvalidArgument, fmt::format("kernel {}: not a regular file", path));
   std::vector<std::byte> head(kHeadSize);
   head.resize(TRY(read_full(fd.get(), head)));
   auto format = TRY(boot::recognize(path, head));
   uint64_t end = format == boot::KernelFormat::kBzImage ? bzimage_end(head) : elf_end(head);
   auto size = static_cast<uint64_t>(status.st_size);
-  if (end > size) return fail(ErrorCode::kInvalidArgument, fmt::format("kernel {}: truncated: {} of {} bytes are there", path, size, end));
+  if (end > size)
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("kernel {}: truncated: {} of {} bytes are there", path, size, end));
   return std::string(real.data());
 }
 
 Result<void> check_own(std::string_view what, const std::string& path, int need) {
   if (::access(path.c_str(), need) == 0) return {};
-  return fail(ErrorCode::kUnavailable, fmt::format("{} {} is missing or not usable; {}", what, path, kReinstall), errno);
+  return fail(ErrorCode::kUnavailable, fmt::format("{} {} is missing or not usable; {}", what, path, kReinstall),
+              errno);
 }
 
 }  // namespace

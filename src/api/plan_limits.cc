@@ -42,11 +42,15 @@ std::string known_names() {
 
 Result<void> plan_limits(const Config& config, Plan& plan) {
   for (const Limit& limit : config.limits) {
-    auto bad = [&](std::string_view why) { return fail(ErrorCode::kInvalidArgument, fmt::format("limit {}: {}", limit.resource, why)); };
+    auto bad = [&](std::string_view why) {
+      return fail(ErrorCode::kInvalidArgument, fmt::format("limit {}: {}", limit.resource, why));
+    };
     auto found = std::ranges::find(kResources, std::string_view(limit.resource), &Resource::name);
     if (found == kResources.end()) return bad("no such resource; there are " + known_names());
-    if (limit.soft > limit.hard) return bad(fmt::format("the soft limit {} is above the hard one {}", limit.soft, limit.hard));
-    if (found->number == kNofile && limit.hard > kMostOpenFiles) return bad(fmt::format("{} is the most that Linux takes", kMostOpenFiles));
+    if (limit.soft > limit.hard)
+      return bad(fmt::format("the soft limit {} is above the hard one {}", limit.soft, limit.hard));
+    if (found->number == kNofile && limit.hard > kMostOpenFiles)
+      return bad(fmt::format("{} is the most that Linux takes", kMostOpenFiles));
     plan.vm.start.limits.push_back({found->number, limit.soft, limit.hard});
   }
   return {};

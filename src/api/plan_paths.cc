@@ -22,14 +22,15 @@ constexpr std::array<std::string_view, 3> kGuestsOwn{"/proc", "/sys", "/dev"};
 
 std::unexpected<Error> missing(std::string_view field, const std::string& path, int error) {
   if (error == ENOENT || error == ENOTDIR)
-    return fail(ErrorCode::kNotFound, fmt::format("{} {}: there is no such file or directory on this host", field, path));
+    return fail(ErrorCode::kNotFound,
+                fmt::format("{} {}: there is no such file or directory on this host", field, path));
   return fail_errno(fmt::format("{} {}", field, path), error);
 }
 
 // `path` as an absolute one without links, and what is there.
 struct Place {
   std::string path;
-  struct stat status {};
+  struct stat status{};
 };
 Result<Place> find(std::string_view field, const std::string& path) {
   Place place;
@@ -49,7 +50,9 @@ Result<void> check_readable(std::string_view field, const Place& place) {
 
 // An absolute path of the guest without "." and doubled slashes.
 Result<std::string> clean_guest_path(std::string_view field, const std::string& path) {
-  auto bad = [&](std::string_view why) { return fail(ErrorCode::kInvalidArgument, fmt::format("{} {}: {}", field, path, why)); };
+  auto bad = [&](std::string_view why) {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("{} {}: {}", field, path, why));
+  };
   if (path.empty() || path[0] != '/') return bad("the path in the guest must be absolute, beginning with /");
   if (path.size() >= PATH_MAX) return bad("longer than a path can be");
   std::string clean;
@@ -64,7 +67,9 @@ Result<std::string> clean_guest_path(std::string_view field, const std::string& 
 }
 
 Result<void> check_guest_place(const std::string& path) {
-  auto bad = [&](std::string_view why) { return fail(ErrorCode::kInvalidArgument, fmt::format("share at {}: {}", path, why)); };
+  auto bad = [&](std::string_view why) {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("share at {}: {}", path, why));
+  };
   if (path == "/") return bad("the guest's root is set by --rootfs (Config::root), not by a share");
   for (std::string_view own : kGuestsOwn)
     if (path == own || path.starts_with(std::string(own) + "/")) return bad(fmt::format("{} is the guest's own", own));
@@ -77,11 +82,13 @@ Result<void> plan_share(const Share& share, Plan& plan) {
   TRY(check_guest_place(guest_path));
   auto taken = [&](const wire::Mount& mount) { return mount.path == guest_path; };
   if (std::ranges::any_of(plan.vm.start.mounts, taken))
-    return fail(ErrorCode::kInvalidArgument, fmt::format("share at {}: two shares have this place in the guest", guest_path));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("share at {}: two shares have this place in the guest", guest_path));
   Place place = TRY(find("share", share.host_path));
   bool is_file = S_ISREG(place.status.st_mode);
   if (!is_file && !S_ISDIR(place.status.st_mode))
-    return fail(ErrorCode::kInvalidArgument, fmt::format("share {}: neither a directory nor a regular file", place.path));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("share {}: neither a directory nor a regular file", place.path));
   TRY(check_readable("share", place));
   bool read_only = share.access == Access::kReadOnly;
   std::string tag = fmt::format("share{}", plan.vm.shares.size());
@@ -101,7 +108,8 @@ Result<void> plan_root(const Config& config, Plan& plan) {
   if (config.root.path.empty()) return fail(ErrorCode::kInvalidArgument, "rootfs: the path is empty");
   Place place = TRY(find("rootfs", config.root.path));
   if (!S_ISDIR(place.status.st_mode))
-    return fail(ErrorCode::kInvalidArgument, fmt::format("rootfs {}: not a directory; it must hold an unpacked Linux userland", place.path));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("rootfs {}: not a directory; it must hold an unpacked Linux userland", place.path));
   TRY(check_readable("rootfs", place));
   plan.vm.root = wire::RootKind::kDirectory;
   plan.vm.root_path = place.path;
@@ -110,7 +118,8 @@ Result<void> plan_root(const Config& config, Plan& plan) {
 
 Result<void> plan_shares(const Config& config, Plan& plan) {
   if (config.shares.size() > kMaxShares)
-    return fail(ErrorCode::kInvalidArgument, fmt::format("shares: {} are too many; a VM takes {}", config.shares.size(), kMaxShares));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("shares: {} are too many; a VM takes {}", config.shares.size(), kMaxShares));
   for (const Share& share : config.shares) TRY(plan_share(share, plan));
   std::string directory = TRY(clean_guest_path("working directory", config.working_directory));
   plan.vm.start.working_directory = std::move(directory);

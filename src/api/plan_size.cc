@@ -9,8 +9,8 @@
 namespace cloche {
 namespace {
 
-constexpr uint32_t kMaxCpus = 16;           // What the machine's tables and tests cover.
-constexpr uint64_t kLeastMemoryMib = 32;    // Below, the guest's kernel does not reach its first process.
+constexpr uint32_t kMaxCpus = 16;         // What the machine's tables and tests cover.
+constexpr uint64_t kLeastMemoryMib = 32;  // Below, the guest's kernel does not reach its first process.
 
 Result<void> check_stream(std::string_view name, int fd) {
   if (fd == -1 || (fd >= 0 && ::fcntl(fd, F_GETFD) >= 0)) return {};
@@ -19,8 +19,9 @@ Result<void> check_stream(std::string_view name, int fd) {
 
 Result<void> check_memory(uint64_t memory_mib) {
   if (memory_mib < kLeastMemoryMib)
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("memory: {} MiB is too little for a guest; give it {} MiB or more", memory_mib, kLeastMemoryMib));
+    return fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("memory: {} MiB is too little for a guest; give it {} MiB or more", memory_mib, kLeastMemoryMib));
   struct sysinfo host{};
   if (::sysinfo(&host) < 0) return fail_errno("ask for the host's memory");
   uint64_t host_mib = (uint64_t{host.totalram} * host.mem_unit) >> 20;
@@ -34,10 +35,12 @@ Result<void> check_memory(uint64_t memory_mib) {
 
 Result<void> plan_size(const Config& config, Plan& plan) {
   if (config.cpus < 1 || config.cpus > kMaxCpus)
-    return fail(ErrorCode::kInvalidArgument, fmt::format("cpus: {} is not possible; a VM has 1 to {}", config.cpus, kMaxCpus));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("cpus: {} is not possible; a VM has 1 to {}", config.cpus, kMaxCpus));
   TRY(check_memory(config.memory_mib));
   if (config.timeout && config.timeout->count() <= 0)
-    return fail(ErrorCode::kInvalidArgument, fmt::format("timeout: {} ms is not a time to wait", config.timeout->count()));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("timeout: {} ms is not a time to wait", config.timeout->count()));
   TRY(check_stream("input", config.streams.input));
   TRY(check_stream("output", config.streams.output));
   TRY(check_stream("error", config.streams.error));

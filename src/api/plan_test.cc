@@ -47,7 +47,7 @@ class PlanTest : public ::testing::Test {
     text.resize(size);
     return fake_.write("kernel", text);
   }
-  FakeInstallation fake_;
+  FakeInstallation fake_{CLOCHE_FAKE_VMM};
 };
 
 TEST_F(PlanTest, TheLeastConfigIsTaken) {
@@ -55,7 +55,8 @@ TEST_F(PlanTest, TheLeastConfigIsTaken) {
   ASSERT_TRUE(made) << made.error().message();
   const wire::Start& start = made->vm.start;
   EXPECT_THAT(start.arguments, ElementsAre("true"));
-  EXPECT_THAT(start.environment, ElementsAre("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "HOSTNAME=cloche"));
+  EXPECT_THAT(start.environment, ElementsAre("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                             "HOME=/root", "HOSTNAME=cloche"));
   EXPECT_EQ(start.working_directory, "/");
   EXPECT_EQ(made->vm.root, wire::RootKind::kHost);
   EXPECT_FALSE(made->vm.has_input);
@@ -147,12 +148,13 @@ TEST_F(PlanTest, SharesThatAreRefused) {
     Share share;
     const char* reason;
   };
-  for (const Case& each : {Case{{fake_.path("none"), "/data", {}}, "no such"}, Case{{data, "data", {}}, "must be absolute"},
-                           Case{{data, "", {}}, "must be absolute"}, Case{{data, "/", {}}, "root is set by"},
-                           Case{{data, "/a/../b", {}}, "must not contain .."}, Case{{data, "/proc", {}}, "guest's own"},
-                           Case{{data, "/sys/x", {}}, "guest's own"}, Case{{data, "//dev", {}}, "guest's own"}, Case{{"", "/data", {}}, "empty"},
-                           Case{{"/dev/null", "/data", {}}, "neither a directory nor a regular file"},
-                           Case{{data, "/" + std::string(5000, 'x'), {}}, "longer than"}}) {
+  for (const Case& each :
+       {Case{{fake_.path("none"), "/data", {}}, "no such"}, Case{{data, "data", {}}, "must be absolute"},
+        Case{{data, "", {}}, "must be absolute"}, Case{{data, "/", {}}, "root is set by"},
+        Case{{data, "/a/../b", {}}, "must not contain .."}, Case{{data, "/proc", {}}, "guest's own"},
+        Case{{data, "/sys/x", {}}, "guest's own"}, Case{{data, "//dev", {}}, "guest's own"},
+        Case{{"", "/data", {}}, "empty"}, Case{{"/dev/null", "/data", {}}, "neither a directory nor a regular file"},
+        Case{{data, "/" + std::string(5000, 'x'), {}}, "longer than"}}) {
     Config config = base();
     config.shares = {each.share};
     EXPECT_THAT(why(config), HasSubstr(each.reason)) << each.share.guest_path;
@@ -209,7 +211,8 @@ TEST_F(PlanTest, Environment) {
   config.streams.input = 0;
   auto made = plan(config);
   ASSERT_TRUE(made);
-  EXPECT_THAT(made->vm.start.environment, AllOf(Contains("HOME=/h"), Contains("A=2"), Contains("EMPTY="), Contains("TERM=xterm")));
+  EXPECT_THAT(made->vm.start.environment,
+              AllOf(Contains("HOME=/h"), Contains("A=2"), Contains("EMPTY="), Contains("TERM=xterm")));
   EXPECT_THAT(made->vm.start.environment, ::testing::Not(Contains("A=1")));
 }
 

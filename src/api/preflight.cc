@@ -39,7 +39,8 @@ std::string group_name(gid_t gid) {
     size_t end = std::min(groups.find('\n', at), groups.size());
     std::string_view line = std::string_view(groups).substr(at, end - at);
     size_t colon = line.find(':'), second = colon == std::string_view::npos ? colon : line.find(':', colon + 1);
-    if (second != std::string_view::npos && line.substr(second).starts_with(wanted)) return std::string(line.substr(0, colon));
+    if (second != std::string_view::npos && line.substr(second).starts_with(wanted))
+      return std::string(line.substr(0, colon));
     at = end + 1;
   }
   return {};
@@ -49,7 +50,8 @@ std::string remedy_for_permission() {
   struct stat status{};
   bool for_group = ::stat(kDevice, &status) == 0 && (status.st_mode & 060) == 060 && status.st_gid != 0;
   std::string group = for_group ? group_name(status.st_gid) : "";
-  if (group.empty()) return "let this user open it: sudo chmod 666 /dev/kvm, or a udev rule that gives it to a group of yours";
+  if (group.empty())
+    return "let this user open it: sudo chmod 666 /dev/kvm, or a udev rule that gives it to a group of yours";
   return fmt::format("join the group that may: sudo usermod -aG {} $USER, then log in again", group);
 }
 
@@ -79,7 +81,8 @@ KvmReport check_kvm(Freshness freshness) {
   auto device = open_file(kDevice, O_RDWR);
   if (!device && device.error().code == ErrorCode::kPermission)
     return {KvmState::kNotPermitted, 0, "this user may not open /dev/kvm", remedy_for_permission()};
-  if (!device && device.error().sys_errno != ENOENT && device.error().sys_errno != ENXIO && device.error().sys_errno != ENODEV)
+  if (!device && device.error().sys_errno != ENOENT && device.error().sys_errno != ENXIO &&
+      device.error().sys_errno != ENODEV)
     return broken(device.error());
   if (!device) return {KvmState::kMissing, 0, "there is no KVM here (/dev/kvm)", remedy_for_missing()};
   std::string directory = private_directory();

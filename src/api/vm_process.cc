@@ -23,7 +23,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr size_t kMaxReportBytes = 1 << 20;  // A report is a few KiB; a process that says more is not ours any more.
-constexpr size_t kSendWithoutLimit = 64 << 10;  // Fits into a socket's buffer: sending it never waits for the other side.
+constexpr size_t kSendWithoutLimit =
+    64 << 10;  // Fits into a socket's buffer: sending it never waits for the other side.
 constexpr auto kConfigTimeout = 10s;
 // The VM's process keeps the timeout itself. Ours, later, is for one that hangs: while it sets up, and while it runs.
 constexpr auto kSetUpGrace = 10s;
@@ -82,13 +83,15 @@ Result<void> VmProcess::send_command(std::span<const std::byte> frame) {
   do {
     put = ::send(socket_.get(), frame.data(), frame.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   } while (put < 0 && errno == EINTR);
-  // Gone: nothing is left to command, and wait() tells why. A stream socket takes a frame this small whole or not at all.
+  // Gone: nothing is left to command, and wait() tells why. A stream socket takes a frame this small whole or not at
+  // all.
   if (put >= 0 || errno == EPIPE || errno == ECONNRESET) return {};
   return fail_errno("command the VM's process");
 }
 
 Result<void> VmProcess::signal(int number) {
-  if (number < 1 || number > SIGRTMAX) return fail(ErrorCode::kInvalidArgument, fmt::format("signal {}: there is no such signal", number));
+  if (number < 1 || number > SIGRTMAX)
+    return fail(ErrorCode::kInvalidArgument, fmt::format("signal {}: there is no such signal", number));
   wire::Writer payload;
   payload.put(static_cast<uint32_t>(number));
   return send_command(wire::encode_frame(wire::VmmFrame::kSignal, std::move(payload)));
@@ -154,10 +157,12 @@ bool VmProcess::take_frames() {
   while (!last && received_.size() - done >= wire::FrameHeader::kSize) {
     auto rest = std::span(received_).subspan(done);
     wire::FrameHeader header;
-    if (!wire::decode_header(rest.first(wire::FrameHeader::kSize), header) || header.payload_size > kMaxReportBytes) return break_off();
+    if (!wire::decode_header(rest.first(wire::FrameHeader::kSize), header) || header.payload_size > kMaxReportBytes)
+      return break_off();
     size_t whole = wire::FrameHeader::kSize + header.payload_size;
     if (rest.size() < whole) break;
-    last = take_frame(static_cast<wire::VmmFrame>(header.type), rest.subspan(wire::FrameHeader::kSize, header.payload_size));
+    last = take_frame(static_cast<wire::VmmFrame>(header.type),
+                      rest.subspan(wire::FrameHeader::kSize, header.payload_size));
     done += whole;
   }
   received_.erase(received_.begin(), received_.begin() + static_cast<ptrdiff_t>(done));
@@ -166,7 +171,9 @@ bool VmProcess::take_frames() {
 
 bool VmProcess::take_frame(wire::VmmFrame type, std::span<const std::byte> payload) {
   switch (type) {
-    case wire::VmmFrame::kStarted: started(); return false;
+    case wire::VmmFrame::kStarted:
+      started();
+      return false;
     case wire::VmmFrame::kLog: {
       uint8_t level = 0;
       std::string line;
@@ -182,11 +189,13 @@ bool VmProcess::take_frame(wire::VmmFrame type, std::span<const std::byte> paylo
     }
     case wire::VmmFrame::kFailed: {
       wire::Failed failed;
-      if (!wire::decode(payload, failed) || failed.code > static_cast<uint8_t>(ErrorCode::kInternal)) return break_off();
+      if (!wire::decode(payload, failed) || failed.code > static_cast<uint8_t>(ErrorCode::kInternal))
+        return break_off();
       failed_ = Error{static_cast<ErrorCode>(failed.code), failed.sys_errno, printable(failed.what)};
       return true;
     }
-    default: return break_off();
+    default:
+      return break_off();
   }
 }
 
@@ -218,7 +227,8 @@ Outcome VmProcess::outcome_of(std::optional<int> wait_status) {
   if (!broken_.empty()) return make_lost_outcome(LostReason::kVmmDied, broken_);
   if (!overdue_) return make_silent_outcome(wait_status);
   if (stopping_) return make_lost_outcome(LostReason::kStopped, "ended by force, as it did not stop when told to");
-  return make_lost_outcome(LostReason::kTimeout, fmt::format("timed out after {} ms, and ended by force", config_.timeout->count()));
+  return make_lost_outcome(LostReason::kTimeout,
+                           fmt::format("timed out after {} ms, and ended by force", config_.timeout->count()));
 }
 
 // kill() of 0 or -1 would reach processes that are not ours.
@@ -227,7 +237,8 @@ void VmProcess::kill_process() const {
   if (pid_ > 0) ::kill(pid_, SIGKILL);
 }
 
-// Waits for its end, which is near; sees to it where it is not. Empty when somebody else (a waitpid(-1)) took its status.
+// Waits for its end, which is near; sees to it where it is not. Empty when somebody else (a waitpid(-1)) took its
+// status.
 std::optional<int> VmProcess::reap() {
   Fd handle(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
   if (handle) {

@@ -65,7 +65,7 @@ class VmTest : public ::testing::Test {
     return count;
   }
 
-  FakeInstallation fake_;
+  FakeInstallation fake_{CLOCHE_FAKE_VMM};
   Fd input_end_, output_end_;
 };
 
@@ -108,10 +108,11 @@ TEST_F(VmTest, EachWayToLoseAVmHasItsReason) {
     wire::VmEnd end;
     LostReason reason;
   };
-  for (Case each : {Case{wire::VmEnd::kPanic, LostReason::kGuestPanic}, Case{wire::VmEnd::kInitKilled, LostReason::kInitKilled},
-                    Case{wire::VmEnd::kTripleFault, LostReason::kTripleFault}, Case{wire::VmEnd::kReset, LostReason::kGuestReset},
-                    Case{wire::VmEnd::kTimeout, LostReason::kTimeout}, Case{wire::VmEnd::kCpuError, LostReason::kCpuError},
-                    Case{wire::VmEnd::kStopped, LostReason::kStopped}}) {
+  for (Case each :
+       {Case{wire::VmEnd::kPanic, LostReason::kGuestPanic}, Case{wire::VmEnd::kInitKilled, LostReason::kInitKilled},
+        Case{wire::VmEnd::kTripleFault, LostReason::kTripleFault}, Case{wire::VmEnd::kReset, LostReason::kGuestReset},
+        Case{wire::VmEnd::kTimeout, LostReason::kTimeout}, Case{wire::VmEnd::kCpuError, LostReason::kCpuError},
+        Case{wire::VmEnd::kStopped, LostReason::kStopped}}) {
     Outcome outcome = run({"lose", std::to_string(static_cast<int>(each.end))});
     EXPECT_EQ(outcome.status.by, EndedBy::kLost);
     EXPECT_EQ(outcome.status.reason, each.reason);
@@ -305,7 +306,8 @@ TEST_F(VmTest, ManyAtOnceAndNothingIsLeft) {
 
 TEST_F(VmTest, ALargeEnvironmentArrives) {
   Config large = config({"show"});
-  for (int i = 0; i < 1000; ++i) large.environment.push_back("VARIABLE" + std::to_string(i) + "=" + std::string(1000, 'x'));
+  for (int i = 0; i < 1000; ++i)
+    large.environment.push_back("VARIABLE" + std::to_string(i) + "=" + std::string(1000, 'x'));
   run(std::move(large));
   EXPECT_EQ(output(), "/ cloche 512");
 }

@@ -44,7 +44,8 @@ void expect_robust(const Message& message) {
   Message decoded;
   ASSERT_TRUE(decode(payload, decoded));
   EXPECT_EQ(encode(decoded), frame);
-  for (size_t size = 0; size < payload.size(); ++size) EXPECT_FALSE(decode(std::span(payload).first(size), decoded)) << size;
+  for (size_t size = 0; size < payload.size(); ++size)
+    EXPECT_FALSE(decode(std::span(payload).first(size), decoded)) << size;
   payload.push_back(std::byte{0});
   EXPECT_FALSE(decode(payload, decoded));
   payload.pop_back();

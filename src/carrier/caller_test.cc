@@ -46,9 +46,9 @@ TEST(Caller, CarriesWhatAProcessHas) {
 
 TEST(Caller, TellsClosedDescriptorsAndPipes) {
   EXPECT_TRUE(in_process([] {
-    ::close(0);
     pipe_at(-1, 1);
     pipe_at(-1, 2);
+    ::close(0);
     Request request = describe();
     return request.streams[0] == StreamKind::kClosed && request.streams[1] == StreamKind::kPipe && request.streams[2] == StreamKind::kPipe;
   }));

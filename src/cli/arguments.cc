@@ -142,7 +142,8 @@ Result<Parsed> parse_all(CLI::App& app, std::span<const std::string> arguments) 
   auto split = split_arguments(app, arguments);
   if (!split) return std::unexpected(std::move(split).error());
   if (!split->command.empty())
-    return bad(fmt::format("{0} takes no '{1}'; `cloche {0} --help` says what it takes", app.get_name(), split->command[0]));
+    return bad(
+        fmt::format("{0} takes no '{1}'; `cloche {0} --help` says what it takes", app.get_name(), split->command[0]));
   auto parsed = parse_flags(app, std::move(split->flags));
   if (parsed && *parsed == Parsed::kHelp) print(app.help());
   return parsed;

@@ -1,4 +1,5 @@
-// Command lines: CLI11 knows the flags; this finds where they end, so that everything behind them is the command's, untouched.
+// Command lines: CLI11 knows the flags; this finds where they end, so that everything behind them is the command's,
+// untouched.
 #pragma once
 
 #include <span>

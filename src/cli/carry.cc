@@ -21,9 +21,11 @@ Result<bool> needs_machine(const RunRequest& request) {
   KvmReport kvm = check_kvm();
   if (kvm.state == KvmState::kHardware) return false;
   if (request.machine == MachineUse::kNever)
-    return fail(ErrorCode::kUnavailable, fmt::format("{}, and --machine=never refuses the emulated machine; {}", kvm.text, kvm.remedy));
+    return fail(ErrorCode::kUnavailable,
+                fmt::format("{}, and --machine=never refuses the emulated machine; {}", kvm.text, kvm.remedy));
   if (request.config.verbosity >= Verbosity::kWarning)
-    say(fmt::format("{}: running in the emulated machine (QEMU; a convenience, not isolation; --machine=never refuses)", kvm.text));
+    say(fmt::format("{}: running in the emulated machine (QEMU; a convenience, not isolation; --machine=never refuses)",
+                    kvm.text));
   return true;
 }
 

@@ -9,8 +9,8 @@
 
 namespace cloche::cli {
 
-// Whether `request` has to go through the emulated machine; says so in one line when that was not asked for. An error: it has to, and
-// was refused.
+// Whether `request` has to go through the emulated machine; says so in one line when that was not asked for. An error:
+// it has to, and was refused.
 Result<bool> needs_machine(const RunRequest& request);
 
 // Runs `invocation` there and is its exit code.

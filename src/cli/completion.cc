@@ -49,7 +49,8 @@ std::string all_names(const Flag& flag, std::string_view separator) {
 enum class ValueKind { kNone, kFile, kChoice, kOther };
 ValueKind value_kind(const Flag& flag) {
   if (!flag.takes_value) return ValueKind::kNone;
-  if (flag.value == "FILE" || flag.value == "DIR" || flag.value == "DIR|host" || flag.value.starts_with("HOST:")) return ValueKind::kFile;
+  if (flag.value == "FILE" || flag.value == "DIR" || flag.value == "DIR|host" || flag.value.starts_with("HOST:"))
+    return ValueKind::kFile;
   return flag.value.find('|') != std::string::npos ? ValueKind::kChoice : ValueKind::kOther;
 }
 
@@ -78,7 +79,8 @@ std::string bash_completion() {
     values.append(values.empty() ? "" : "|").append(all_names(flag, "|"));
     std::string action = ":";
     if (value_kind(flag) == ValueKind::kFile) action = "COMPREPLY=($(compgen -f -- \"$cur\"))";
-    if (value_kind(flag) == ValueKind::kChoice) action = fmt::format("COMPREPLY=($(compgen -W '{}' -- \"$cur\"))", choices(flag));
+    if (value_kind(flag) == ValueKind::kChoice)
+      action = fmt::format("COMPREPLY=($(compgen -W '{}' -- \"$cur\"))", choices(flag));
     cases += fmt::format("      {}) {}; return ;;\n", all_names(flag, "|"), action);
   }
   return fmt::format(R"(# bash completion for cloche: source <(cloche completion bash)
@@ -128,7 +130,8 @@ std::string zsh_completion() {
     std::string text = quoted(flag.text, "[]:'");
     std::erase(text, '\'');
     for (const auto& [dash, names] : {std::pair("-", flag.shorts), std::pair("--", flag.longs)})
-      for (const std::string& name : names) flags += fmt::format("        '*{}{}[{}]{}' \\\n", dash, name, text, action);
+      for (const std::string& name : names)
+        flags += fmt::format("        '*{}{}[{}]{}' \\\n", dash, name, text, action);
   }
   return fmt::format(R"(#compdef cloche
 # zsh completion for cloche: cloche completion zsh > ~/.zfunc/_cloche
@@ -156,7 +159,8 @@ _cloche "$@"
 }
 
 std::string fish_completion() {
-  std::string script = fmt::format(R"(# fish completion for cloche: cloche completion fish > ~/.config/fish/completions/cloche.fish
+  std::string script =
+      fmt::format(R"(# fish completion for cloche: cloche completion fish > ~/.config/fish/completions/cloche.fish
 complete -c cloche -f
 complete -c cloche -n __fish_use_subcommand -a '{0}'
 complete -c cloche -n '__fish_seen_subcommand_from help' -a '{0}'
@@ -165,7 +169,7 @@ complete -c cloche -n '__fish_seen_subcommand_from doctor' -l json
 complete -c cloche -n '__fish_seen_subcommand_from machine' -a '{1}'
 complete -c cloche -n '__fish_seen_subcommand_from run' -a '(__fish_complete_subcommand)'
 )",
-                                   kCommands, kMachineCommands);
+                  kCommands, kMachineCommands);
   for (const Flag& flag : run_flags()) {
     script += "complete -c cloche -n '__fish_seen_subcommand_from run'";
     for (const std::string& name : flag.shorts) script += " -s " + name;
@@ -190,10 +194,14 @@ int completion_command(const Invocation& invocation) {
     return 0;
   }
   std::string shell = split->command.empty() ? "" : split->command[0];
-  if (shell == "bash") print(bash_completion());
-  else if (shell == "zsh") print(zsh_completion());
-  else if (shell == "fish") print(fish_completion());
-  else return complain({ErrorCode::kInvalidArgument, 0, "name a shell: cloche completion bash, zsh or fish"});
+  if (shell == "bash")
+    print(bash_completion());
+  else if (shell == "zsh")
+    print(zsh_completion());
+  else if (shell == "fish")
+    print(fish_completion());
+  else
+    return complain({ErrorCode::kInvalidArgument, 0, "name a shell: cloche completion bash, zsh or fish"});
   return 0;
 }
 

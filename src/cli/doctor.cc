@@ -19,16 +19,20 @@ constexpr int kNotReady = 1;
 
 const char* mark(CheckState state) {
   switch (state) {
-    case CheckState::kGood: return "ok";
-    case CheckState::kNote: return "note";
-    case CheckState::kFailed: break;
+    case CheckState::kGood:
+      return "ok";
+    case CheckState::kNote:
+      return "note";
+    case CheckState::kFailed:
+      break;
   }
   return "FAIL";
 }
 
 const char* verdict(const HostReport& report) {
   if (report.runs_directly) return "`cloche run` works on this host.";
-  if (report.runs_in_machine) return "`cloche run` works, in the emulated machine: slower, and a convenience rather than isolation.";
+  if (report.runs_in_machine)
+    return "`cloche run` works, in the emulated machine: slower, and a convenience rather than isolation.";
   return "`cloche run` does not work here yet: see the lines marked FAIL.";
 }
 
@@ -46,7 +50,8 @@ std::string doctor_text(const HostReport& report) {
 std::string doctor_json(const HostReport& report) {
   auto checks = nlohmann::json::array();
   for (const Check& check : report.checks)
-    checks.push_back({{"name", check.name}, {"state", mark(check.state)}, {"found", check.found}, {"remedy", check.remedy}});
+    checks.push_back(
+        {{"name", check.name}, {"state", mark(check.state)}, {"found", check.found}, {"remedy", check.remedy}});
   nlohmann::json whole{{"version", version()},
                        {"checks", std::move(checks)},
                        {"runs_directly", report.runs_directly},
@@ -55,9 +60,11 @@ std::string doctor_json(const HostReport& report) {
 }
 
 int doctor_command(const Invocation& invocation) {
-  CLI::App app("Checks everything that running VMs needs, and says what to do.\nEnds with 0 when `cloche run` works, directly or in the "
-               "emulated machine; else with 1.",
-               "doctor");
+  CLI::App app(
+      "Checks everything that running VMs needs, and says what to do.\nEnds with 0 when `cloche run` works, directly "
+      "or in the "
+      "emulated machine; else with 1.",
+      "doctor");
   set_style(app, "[--json]");
   bool json = false;
   app.add_flag("--json", json, "For programs")->group("Flags");

@@ -1,7 +1,6 @@
 #include "cli/help.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <memory>
 
 namespace cloche::cli {
@@ -45,7 +44,8 @@ class HelpFormatter final : public CLI::Formatter {
   std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode) const override {
     std::vector<std::string> groups = app->get_groups();
     const std::string& last = app->get_help_ptr()->get_group();
-    std::ranges::stable_partition(groups, [&](const std::string& group) { return group != last; });
+    std::erase(groups, last);
+    groups.push_back(last);
     std::string text = make_description(app) + make_usage(app, std::move(name));
     for (const std::string& group : groups) {
       auto options = app->get_options([&](const CLI::Option* option) { return option->get_group() == group; });

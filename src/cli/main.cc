@@ -52,7 +52,8 @@ int unknown(const std::string& word) {
   for (const Command& command : kCommands) known.emplace_back(command.name);
   std::string meant = nearest(word, known);
   std::string hint = meant.empty() ? "" : fmt::format("did you mean {}? ", meant);
-  return complain({ErrorCode::kInvalidArgument, 0, fmt::format("unknown command {}; {}`cloche help` lists all", word, hint)});
+  return complain(
+      {ErrorCode::kInvalidArgument, 0, fmt::format("unknown command {}; {}`cloche help` lists all", word, hint)});
 }
 
 int dispatch(const Invocation& invocation, const std::string& name) {
@@ -85,7 +86,8 @@ int machine_command(const Invocation& invocation) {
   } catch (const CLI::Success& asked) {
     return app.exit(asked);  // --help
   } catch (const CLI::ParseError& error) {
-    return complain({ErrorCode::kInvalidArgument, 0, std::string("machine: ") + error.what() + "; see `cloche machine --help`"});
+    return complain(
+        {ErrorCode::kInvalidArgument, 0, std::string("machine: ") + error.what() + "; see `cloche machine --help`"});
   }
   return action ? action() : unknown("machine");
 }
@@ -103,11 +105,15 @@ int start(std::span<const std::string> whole, uint64_t began_ns) {
     const std::string& flag = whole[at];
     if (flag == "--help" || flag == "-h") return help_command({});
     if (flag == "--version") return version_command({});
-    if (flag == "-q" || flag == "--quiet") invocation.verbosity = Verbosity::kError;
+    if (flag == "-q" || flag == "--quiet")
+      invocation.verbosity = Verbosity::kError;
     else if (flag == "-vv" || (invocation.verbosity == Verbosity::kInfo && (flag == "-v" || flag == "--verbose")))
       invocation.verbosity = Verbosity::kDebug;
-    else if (flag == "-v" || flag == "--verbose") invocation.verbosity = Verbosity::kInfo;
-    else return complain({ErrorCode::kInvalidArgument, 0, fmt::format("unknown flag {} before the command; `cloche help` lists all", flag)});
+    else if (flag == "-v" || flag == "--verbose")
+      invocation.verbosity = Verbosity::kInfo;
+    else
+      return complain({ErrorCode::kInvalidArgument, 0,
+                       fmt::format("unknown flag {} before the command; `cloche help` lists all", flag)});
   }
   if (at == whole.size()) {
     say_plain(overview());
@@ -125,5 +131,6 @@ int main(int argc, char** argv) {
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   cloche::cli::open_standard_streams();
   const std::vector<std::string> whole(argv, argv + argc);
-  return cloche::cli::start(whole, static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec));
+  return cloche::cli::start(whole,
+                            static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec));
 }

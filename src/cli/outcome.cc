@@ -16,8 +16,10 @@ bool guest_died(LostReason reason) {
     case LostReason::kTripleFault:
     case LostReason::kGuestReset:
     case LostReason::kCpuError:
-    case LostReason::kTimeout: return true;
-    default: return false;
+    case LostReason::kTimeout:
+      return true;
+    default:
+      return false;
   }
 }
 

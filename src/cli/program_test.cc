@@ -80,8 +80,10 @@ class Program {
   [[noreturn]] static void become(const std::vector<std::string>& words, const Setup& setup, int out, int err) {
     ::dup2(out, 1);
     ::dup2(err, 2);
-    if (setup.input >= 0) ::dup2(setup.input, 0);
-    else ::close(0);
+    if (setup.input >= 0)
+      ::dup2(setup.input, 0);
+    else
+      ::close(0);
     if (setup.terminal >= 0) ::login_tty(setup.terminal);
     for (int signal : setup.ignored) ::signal(signal, SIG_IGN);
     std::vector<char*> arguments, environment;
@@ -118,7 +120,7 @@ class ProgramTest : public ::testing::Test {
   }
   Ended run(std::vector<std::string> words) { return run(std::move(words), inside()); }
 
-  FakeInstallation fake_;
+  FakeInstallation fake_{CLOCHE_FAKE_VMM};
   std::string path_;
 };
 
@@ -314,14 +316,21 @@ TEST_F(ProgramTest, MachineNeverSaysWhy) {
   std::getline(std::ifstream("/proc/sys/kernel/random/boot_id"), boot);
   std::filesystem::permissions(fake_.make_directory("run/cloche"), std::filesystem::perms::owner_all);
   fake_.write("run/cloche/kvm-speed", boot + " 1100000\n");
-  Ended ended = run({"run", "--machine=never", "--", "exit", "0"}, {.environment = {"XDG_RUNTIME_DIR=" + fake_.path("run")}});
+  Ended ended =
+      run({"run", "--machine=never", "--", "exit", "0"}, {.environment = {"XDG_RUNTIME_DIR=" + fake_.path("run")}});
   EXPECT_EQ(ended.code, 125);
   EXPECT_THAT(ended.err, AllOf(HasSubstr("KVM"), HasSubstr("--machine=never"), HasSubstr(";")));
 }
 
 TEST_F(ProgramTest, HelpAndVersionGoToStandardOutput) {
-  for (const auto& words : std::vector<std::vector<std::string>>{
-           {"--help"}, {"help"}, {"help", "run"}, {"run", "--help"}, {"doctor", "--help"}, {"help", "machine"}, {"version"}, {"--version"}}) {
+  for (const auto& words : std::vector<std::vector<std::string>>{{"--help"},
+                                                                 {"help"},
+                                                                 {"help", "run"},
+                                                                 {"run", "--help"},
+                                                                 {"doctor", "--help"},
+                                                                 {"help", "machine"},
+                                                                 {"version"},
+                                                                 {"--version"}}) {
     Ended ended = run(words);
     EXPECT_EQ(ended.code, 0) << words[0];
     EXPECT_THAT(ended.out, HasSubstr("cloche"));

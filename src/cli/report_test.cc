@@ -23,8 +23,9 @@ TEST(ExitCodes, AreTheCommandsOwnOrOurs) {
   EXPECT_EQ(exit_code({EndedBy::kSignal, 9, {}}), 137);
   EXPECT_EQ(exit_code({EndedBy::kLost, 0, LostReason::kNotFound}), 127);
   EXPECT_EQ(exit_code({EndedBy::kLost, 0, LostReason::kNotExecutable}), 126);
-  for (auto reason : {LostReason::kNone, LostReason::kSetupFailed, LostReason::kGuestPanic, LostReason::kInitKilled, LostReason::kTripleFault,
-                      LostReason::kGuestReset, LostReason::kTimeout, LostReason::kStopped, LostReason::kCpuError, LostReason::kVmmDied})
+  for (auto reason : {LostReason::kNone, LostReason::kSetupFailed, LostReason::kGuestPanic, LostReason::kInitKilled,
+                      LostReason::kTripleFault, LostReason::kGuestReset, LostReason::kTimeout, LostReason::kStopped,
+                      LostReason::kCpuError, LostReason::kVmmDied})
     EXPECT_EQ(exit_code({EndedBy::kLost, 0, reason}), 125);
 }
 
@@ -41,7 +42,9 @@ TEST(LastWords, AreForWhatIsNotTheCommandsOwnEnd) {
 }
 
 std::vector<TimedPhase> some_phases() {
-  return {{"boot \"it\"", true, 2'000'000, 5'000'000}, {"create VM", false, 1'000'000, 2'000'000}, {"backwards", false, 5'000'000, 4'000'000}};
+  return {{"boot \"it\"", true, 2'000'000, 5'000'000},
+          {"create VM", false, 1'000'000, 2'000'000},
+          {"backwards", false, 5'000'000, 4'000'000}};
 }
 
 TEST(Timings, TableIsInOrderOfTime) {

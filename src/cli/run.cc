@@ -33,7 +33,8 @@ Result<void> look_at_streams(RunRequest& request) {
   bool is_terminal = ::isatty(STDIN_FILENO) == 1;
   if (request.terminal == TerminalChoice::kWanted) {
     if (!is_terminal)
-      return fail(ErrorCode::kInvalidArgument, "-t: standard input is not a terminal; leave it out (a pipe or file is carried without it)");
+      return fail(ErrorCode::kInvalidArgument,
+                  "-t: standard input is not a terminal; leave it out (a pipe or file is carried without it)");
     config.terminal = terminal_size(STDIN_FILENO);
     if (const char* kind = std::getenv("TERM"); kind != nullptr && *kind != '\0')
       config.environment.insert(config.environment.begin(), std::string("TERM=") + kind);

@@ -73,16 +73,21 @@ Result<void> choose(const std::string& text, const std::map<std::string, T>& cho
 
 void add_file_flags(CLI::App& app, Config& config) {
   constexpr const char* kGroup = "Files";
-  add(app, kGroup, {"--rootfs", "DIR|host", "Root file system: a directory with a Linux userland, or the host's own programs (default)"},
+  add(app, kGroup,
+      {"--rootfs", "DIR|host",
+       "Root file system: a directory with a Linux userland, or the host's own programs (default)"},
       [&](const std::string& text) {
         Writes writes = config.root.writes;
         config.root = parse_root(text);
         config.root.writes = writes;
         return Result<void>();
       });
-  add(app, kGroup, {"-v,--volume", "HOST:GUEST[:ro]", "Show a directory or file of the host in the guest; may be repeated"},
+  add(app, kGroup,
+      {"-v,--volume", "HOST:GUEST[:ro]", "Show a directory or file of the host in the guest; may be repeated"},
       [&](const std::string& text) { return append(parse_share(text), config.shares); });
-  app.add_flag_callback("--read-only", [&] { config.root.writes = Writes::kRefused; }, "Refuse writes to the root instead of keeping them in memory")
+  app.add_flag_callback(
+         "--read-only", [&] { config.root.writes = Writes::kRefused; },
+         "Refuse writes to the root instead of keeping them in memory")
       ->group(kGroup);
 }
 
@@ -96,16 +101,20 @@ void add_command_flags(CLI::App& app, RunRequest& request) {
   // The file first, so that -e wins over it wherever it stands.
   add(app, kGroup, {"--env-file", "FILE", "Read variables from a file, one NAME=value a line"},
       [&](const std::string& text) { return add_variables_of_file(text, config.environment); });
-  add(app, kGroup, {"-e,--env", "NAME[=VALUE]", "Set a variable, or pass on yours; nothing else of your environment is"},
+  add(app, kGroup,
+      {"-e,--env", "NAME[=VALUE]", "Set a variable, or pass on yours; nothing else of your environment is"},
       [&](const std::string& text) { return add_variable(text, config.environment); });
   add(app, kGroup, {"-u,--user", "UID[:GID]", "Run as this user of the guest; default 0"},
       [&](const std::string& text) { return store(parse_user(text), config.user); });
   add(app, kGroup, {"--ulimit", "NAME=SOFT[:HARD]", "Resource limit, as in --ulimit nofile=1024:2048; may be repeated"},
       [&](const std::string& text) { return append(parse_limit(text), config.limits); });
-  app.add_flag_callback("-i,--interactive", [&] { request.input = InputChoice::kAlways; },
-                        "Carry standard input even from a terminal; pipes and files always are")
+  app.add_flag_callback(
+         "-i,--interactive", [&] { request.input = InputChoice::kAlways; },
+         "Carry standard input even from a terminal; pipes and files always are")
       ->group(kGroup);
-  app.add_flag_callback("-t,--tty", [&] { request.terminal = TerminalChoice::kWanted; }, "Give the command a terminal: yours")->group(kGroup);
+  app.add_flag_callback(
+         "-t,--tty", [&] { request.terminal = TerminalChoice::kWanted; }, "Give the command a terminal: yours")
+      ->group(kGroup);
   add(app, "", {"--stdin", "auto|always|never", "Whether standard input is carried"}, [&](const std::string& text) {
     static const std::map<std::string, InputChoice> kChoices{
         {"auto", InputChoice::kAuto}, {"always", InputChoice::kAlways}, {"never", InputChoice::kNever}};
@@ -126,11 +135,13 @@ void add_machine_flags(CLI::App& app, RunRequest& request) {
   });
   add(app, kGroup, {"--timeout", "TIME", "End the VM after this time, as 30s, 500ms, 5m or 1h"},
       [&](const std::string& text) { return store(parse_duration(text), config.timeout); });
-  add(app, kGroup, {"--kernel", "FILE", "Another guest kernel: an ELF vmlinux, a bzImage or a libkrunfw library"}, [&](const std::string& text) {
-    config.kernel_path = text;
-    return text.empty() ? fail(ErrorCode::kInvalidArgument, "the path is empty") : Result<void>();
-  });
-  add(app, kGroup, {"--machine", "auto|never|always", "Where KVM is missing or software: use the emulated machine (default auto)"},
+  add(app, kGroup, {"--kernel", "FILE", "Another guest kernel: an ELF vmlinux, a bzImage or a libkrunfw library"},
+      [&](const std::string& text) {
+        config.kernel_path = text;
+        return text.empty() ? fail(ErrorCode::kInvalidArgument, "the path is empty") : Result<void>();
+      });
+  add(app, kGroup,
+      {"--machine", "auto|never|always", "Where KVM is missing or software: use the emulated machine (default auto)"},
       [&](const std::string& text) {
         static const std::map<std::string, MachineUse> kChoices{
             {"auto", MachineUse::kAuto}, {"never", MachineUse::kNever}, {"always", MachineUse::kAlways}};
@@ -142,13 +153,16 @@ void add_report_flags(CLI::App& app, RunRequest& request) {
   constexpr const char* kGroup = "What it says";
   Config& config = request.config;
   app.add_flag_callback("-q,--quiet", [&] { config.verbosity = Verbosity::kError; }, "Only errors")->group(kGroup);
-  app.add_flag_callback("--verbose", [&] { config.verbosity = Verbosity::kInfo; }, "Say what happens; `cloche -v run` and `cloche -vv run` as well")
+  app.add_flag_callback(
+         "--verbose", [&] { config.verbosity = Verbosity::kInfo; },
+         "Say what happens; `cloche -v run` and `cloche -vv run` as well")
       ->group(kGroup);
   add(app, kGroup, {"--console", "FILE", "Write the guest kernel's console to a file"}, [&](const std::string& text) {
     config.console_path = text;
     return text.empty() ? fail(ErrorCode::kInvalidArgument, "the path is empty") : Result<void>();
   });
-  add(app, kGroup, {"--timings", "[=FILE]", "Show where the time went, host and guest; with a file, as a trace for ui.perfetto.dev"},
+  add(app, kGroup,
+      {"--timings", "[=FILE]", "Show where the time went, host and guest; with a file, as a trace for ui.perfetto.dev"},
       [&](const std::string& text) {
         request.timings = text.empty() ? kTimingsTable : text;
         return Result<void>();

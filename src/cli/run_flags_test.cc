@@ -48,9 +48,40 @@ TEST(RunFlags, TheCommandBeginsAtTwoDashesOrAtTheFirstWord) {
 }
 
 TEST(RunFlags, EveryFlag) {
-  ParsedRun run = parse({"--rootfs", "/srv/root", "-v", "/a:/b:ro", "--volume=/c:/d", "-w", "/work", "-e", "A=1", "--env=B=2", "-u", "7:8",
-                         "--cpus", "4", "--memory", "2G", "--hostname", "box", "--ulimit", "nofile=1:2", "-i", "-t", "--timeout", "90s",
-                         "--kernel", "/k", "--console", "/c.log", "--read-only", "--machine=never", "--timings", "--verbose", "--", "x"});
+  ParsedRun run = parse({"--rootfs",
+                         "/srv/root",
+                         "-v",
+                         "/a:/b:ro",
+                         "--volume=/c:/d",
+                         "-w",
+                         "/work",
+                         "-e",
+                         "A=1",
+                         "--env=B=2",
+                         "-u",
+                         "7:8",
+                         "--cpus",
+                         "4",
+                         "--memory",
+                         "2G",
+                         "--hostname",
+                         "box",
+                         "--ulimit",
+                         "nofile=1:2",
+                         "-i",
+                         "-t",
+                         "--timeout",
+                         "90s",
+                         "--kernel",
+                         "/k",
+                         "--console",
+                         "/c.log",
+                         "--read-only",
+                         "--machine=never",
+                         "--timings",
+                         "--verbose",
+                         "--",
+                         "x"});
   EXPECT_EQ(run.error, "");
   const Config& config = run.request.config;
   EXPECT_EQ(config.root.path, "/srv/root");
@@ -118,9 +149,11 @@ TEST(RunFlags, TimingsTakesAFileOnlyBehindAnEqualsSign) {
 }
 
 TEST(RunFlags, UnknownFlagsAreNamedWithAGuess) {
-  EXPECT_THAT(parse({"--memroy", "1", "x"}).error, AllOf(HasSubstr("unknown flag --memroy"), HasSubstr("did you mean --memory?")));
+  EXPECT_THAT(parse({"--memroy", "1", "x"}).error,
+              AllOf(HasSubstr("unknown flag --memroy"), HasSubstr("did you mean --memory?")));
   EXPECT_THAT(parse({"--mem=1", "x"}).error, HasSubstr("--memory"));
-  EXPECT_THAT(parse({"--completely-different"}).error, AllOf(HasSubstr("unknown flag"), ::testing::Not(HasSubstr("did you mean"))));
+  EXPECT_THAT(parse({"--completely-different"}).error,
+              AllOf(HasSubstr("unknown flag"), ::testing::Not(HasSubstr("did you mean"))));
   EXPECT_THAT(parse({"-x"}).error, HasSubstr("unknown flag -x"));
   EXPECT_THAT(parse({"-ix"}).error, HasSubstr("unknown flag -x"));
 }
@@ -138,10 +171,11 @@ TEST(RunFlags, BadValuesNameTheirFlag) {
     std::vector<std::string> words;
     const char* flag;
   };
-  for (const Case& each : {Case{{"--memory", "much"}, "--memory"}, Case{{"--cpus", "-1"}, "--cpus"}, Case{{"-u", "bob"}, "--user"},
-                           Case{{"-v", "/x"}, "--volume"}, Case{{"--ulimit", "x"}, "--ulimit"}, Case{{"--timeout", "soon"}, "--timeout"},
-                           Case{{"-e", ""}, "--env"}, Case{{"--env-file", "/nonexistent"}, "--env-file"},
-                           Case{{"--machine", "maybe"}, "--machine"}, Case{{"--kernel", ""}, "--kernel"}}) {
+  for (const Case& each :
+       {Case{{"--memory", "much"}, "--memory"}, Case{{"--cpus", "-1"}, "--cpus"}, Case{{"-u", "bob"}, "--user"},
+        Case{{"-v", "/x"}, "--volume"}, Case{{"--ulimit", "x"}, "--ulimit"}, Case{{"--timeout", "soon"}, "--timeout"},
+        Case{{"-e", ""}, "--env"}, Case{{"--env-file", "/nonexistent"}, "--env-file"},
+        Case{{"--machine", "maybe"}, "--machine"}, Case{{"--kernel", ""}, "--kernel"}}) {
     EXPECT_THAT(parse(each.words).error, HasSubstr(each.flag)) << each.words[0];
   }
 }

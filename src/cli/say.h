@@ -7,9 +7,9 @@
 
 namespace cloche::cli {
 
-void say(std::string_view line);               // "cloche: LINE" to standard error
-void say_plain(std::string_view text);         // as it is, to standard error
-void print(std::string_view text);             // to standard output
+void say(std::string_view line);                 // "cloche: LINE" to standard error
+void say_plain(std::string_view text);           // as it is, to standard error
+void print(std::string_view text);               // to standard output
 [[nodiscard]] int complain(const Error& error);  // Says it, and is the exit code for it.
 
 }  // namespace cloche::cli

@@ -7,8 +7,8 @@
 
 namespace cloche::cli {
 
-// From create() on, the signals that end or inform a program are held back and come out of next(). Those that were ignored when we
-// were started (nohup, a shell's background jobs) stay ignored. One per process.
+// From create() on, the signals that end or inform a program are held back and come out of next(). Those that were
+// ignored when we were started (nohup, a shell's background jobs) stay ignored. One per process.
 class Signals {
  public:
   static Result<Signals> create();
@@ -16,8 +16,8 @@ class Signals {
   Signals& operator=(Signals&&) = delete;
   ~Signals();
 
-  int fd() const { return fd_; }     // Readable when there is one.
-  std::optional<int> next() const;   // Does not wait.
+  int fd() const { return fd_; }    // Readable when there is one.
+  std::optional<int> next() const;  // Does not wait.
 
  private:
   explicit Signals(int fd) : fd_(fd) {}

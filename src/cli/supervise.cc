@@ -17,7 +17,8 @@ constexpr int kMostRequests = 3;
 
 class Supervisor {
  public:
-  Supervisor(Vm& vm, const Signals& signals, const RawTerminal* terminal) : vm_(vm), signals_(signals), terminal_(terminal) {}
+  Supervisor(Vm& vm, const Signals& signals, const RawTerminal* terminal)
+      : vm_(vm), signals_(signals), terminal_(terminal) {}
 
   Result<Outcome> run() {
     for (;;) {
@@ -25,7 +26,8 @@ class Supervisor {
       if (!outcome) return std::unexpected(std::move(outcome).error());
       if (*outcome) return std::move(**outcome);
       std::array<pollfd, 2> wait{{{vm_.event_fd(), POLLIN, 0}, {signals_.fd(), POLLIN, 0}}};
-      if (::poll(wait.data(), wait.size(), vm_.wait_ms()) < 0 && errno != EINTR) return fail(ErrorCode::kHost, "wait for the VM", errno);
+      if (::poll(wait.data(), wait.size(), vm_.wait_ms()) < 0 && errno != EINTR)
+        return fail(ErrorCode::kHost, "wait for the VM", errno);
       while (auto signal = signals_.next()) pass_on(*signal);
     }
   }
@@ -43,7 +45,8 @@ class Supervisor {
       case SIGTERM:
         if (++requests_ >= kMostRequests) return check(vm_.kill());
         break;
-      default: break;
+      default:
+        break;
     }
     check(vm_.signal(signal));
   }

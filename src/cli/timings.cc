@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <utility>
 #include <vector>
 
 namespace cloche::cli {
@@ -13,7 +14,7 @@ namespace {
 
 std::vector<TimedPhase> in_order(std::span<const TimedPhase> phases) {
   std::vector<TimedPhase> sorted(phases.begin(), phases.end());
-  std::ranges::stable_sort(sorted, {}, &TimedPhase::begin_ns);
+  std::ranges::sort(sorted, {}, [](const TimedPhase& phase) { return std::pair(phase.begin_ns, phase.end_ns); });
   return sorted;
 }
 
@@ -27,14 +28,15 @@ std::string timings_table(std::span<const TimedPhase> phases) {
   uint64_t origin = sorted.front().begin_ns, end = 0;
   std::string table = fmt::format("{:>12}  {:>12}  {:<6}  {}\n", "at ms", "took ms", "where", "what");
   for (const TimedPhase& phase : sorted) {
-    table += fmt::format("{:12.3f}  {:12.3f}  {:<6}  {}\n", ms(origin, phase.begin_ns), ms(phase.begin_ns, phase.end_ns),
-                         phase.in_guest ? "guest" : "host", phase.name);
+    table += fmt::format("{:12.3f}  {:12.3f}  {:<6}  {}\n", ms(origin, phase.begin_ns),
+                         ms(phase.begin_ns, phase.end_ns), phase.in_guest ? "guest" : "host", phase.name);
     end = std::max(end, phase.end_ns);
   }
   return table + fmt::format("{:12.3f}  in all\n", ms(origin, end));
 }
 
-// https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU: complete events ("X") with times in us.
+// https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU: complete events ("X") with times in
+// us.
 std::string timings_trace(std::span<const TimedPhase> phases) {
   constexpr int kHostTrack = 1, kGuestTrack = 2;
   auto events = nlohmann::json::array();
@@ -60,7 +62,8 @@ Result<void> write_trace(const std::string& path, std::span<const TimedPhase> ph
   std::string trace = timings_trace(phases);
   bool whole = std::fwrite(trace.data(), 1, trace.size(), file) == trace.size();
   int error = errno;
-  if (std::fclose(file) != 0 || !whole) return fail(ErrorCode::kHost, "write timings to " + path, whole ? errno : error);
+  if (std::fclose(file) != 0 || !whole)
+    return fail(ErrorCode::kHost, "write timings to " + path, whole ? errno : error);
   return {};
 }
 

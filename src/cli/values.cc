@@ -37,7 +37,8 @@ std::optional<Quantity> parse_quantity(std::string_view text) {
 template <typename Number>
 std::optional<Number> parse_number(std::string_view text) {
   auto quantity = parse_quantity(text);
-  if (!quantity || !quantity->unit.empty() || quantity->number > std::numeric_limits<Number>::max()) return std::nullopt;
+  if (!quantity || !quantity->unit.empty() || quantity->number > std::numeric_limits<Number>::max())
+    return std::nullopt;
   return static_cast<Number>(quantity->number);
 }
 
@@ -62,9 +63,18 @@ std::optional<uint64_t> parse_limit_value(std::string_view text) {
 Result<uint64_t> parse_memory(const std::string& text) {
   static constexpr uint64_t kKib = 1, kMib = 1024, kGib = kMib * 1024, kTib = kGib * 1024;
   static constexpr std::array<Unit, 14> kUnits{{{"", kMib},
-                                                {"k", kKib}, {"K", kKib}, {"KiB", kKib}, {"KB", kKib},
-                                                {"m", kMib}, {"M", kMib}, {"MiB", kMib}, {"MB", kMib},
-                                                {"g", kGib}, {"G", kGib}, {"GiB", kGib}, {"GB", kGib},
+                                                {"k", kKib},
+                                                {"K", kKib},
+                                                {"KiB", kKib},
+                                                {"KB", kKib},
+                                                {"m", kMib},
+                                                {"M", kMib},
+                                                {"MiB", kMib},
+                                                {"MB", kMib},
+                                                {"g", kGib},
+                                                {"G", kGib},
+                                                {"GiB", kGib},
+                                                {"GB", kGib},
                                                 {"T", kTib}}};
   auto quantity = parse_quantity(text);
   auto kib = quantity ? multiply(*quantity, kUnits) : std::nullopt;
@@ -98,7 +108,9 @@ Result<User> parse_user(const std::string& text) {
 }
 
 Result<Share> parse_share(const std::string& text) {
-  auto wrong = [&](std::string_view why) { return bad(fmt::format("'{}': {}; write HOST:GUEST or HOST:GUEST:ro", text, why)); };
+  auto wrong = [&](std::string_view why) {
+    return bad(fmt::format("'{}': {}; write HOST:GUEST or HOST:GUEST:ro", text, why));
+  };
   Share share;
   std::string_view rest = text;
   if (rest.ends_with(":ro")) share.access = Access::kReadOnly;
@@ -108,12 +120,15 @@ Result<Share> parse_share(const std::string& text) {
   share.host_path = rest.substr(0, colon);
   share.guest_path = rest.substr(colon + 1);
   if (share.host_path.empty()) return wrong("the path on the host is missing");
-  if (!share.guest_path.starts_with('/')) return wrong(fmt::format("the path in the guest, '{}', must begin with /", share.guest_path));
+  if (!share.guest_path.starts_with('/'))
+    return wrong(fmt::format("the path in the guest, '{}', must begin with /", share.guest_path));
   return share;
 }
 
 Result<Limit> parse_limit(const std::string& text) {
-  auto wrong = [&] { return bad(fmt::format("'{}' is not a limit; write it as nofile=1024 or nofile=1024:2048", text)); };
+  auto wrong = [&] {
+    return bad(fmt::format("'{}' is not a limit; write it as nofile=1024 or nofile=1024:2048", text));
+  };
   size_t equals = text.find('=');
   if (equals == std::string::npos || equals == 0) return wrong();
   std::string_view values = std::string_view(text).substr(equals + 1);
@@ -130,7 +145,8 @@ Root parse_root(const std::string& text) {
 }
 
 Result<void> add_variable(const std::string& text, std::vector<std::string>& environment) {
-  if (text.empty() || text[0] == '=') return bad(fmt::format("'{}' is not a variable; write NAME=value, or NAME to pass on yours", text));
+  if (text.empty() || text[0] == '=')
+    return bad(fmt::format("'{}' is not a variable; write NAME=value, or NAME to pass on yours", text));
   if (text.find('=') != std::string::npos) {
     environment.push_back(text);
   } else if (const char* value = std::getenv(text.c_str()); value != nullptr) {

@@ -26,7 +26,8 @@ TEST(Memory, Sizes) {
 }
 
 TEST(Memory, NotSizes) {
-  for (const char* bad : {"", "G", "-1", "1.5G", "512X", "512 M", "0x10", "99999999999999999999", "4294967296", "M512", "1GG"}) {
+  for (const char* bad :
+       {"", "G", "-1", "1.5G", "512X", "512 M", "0x10", "99999999999999999999", "4294967296", "M512", "1GG"}) {
     auto parsed = parse_memory(bad);
     ASSERT_FALSE(parsed) << bad;
     EXPECT_THAT(parsed.error().what, HasSubstr("is not a size"));
@@ -88,7 +89,8 @@ TEST(LimitFlag, Forms) {
   EXPECT_EQ(parse_limit("nproc=5")->hard, 5u);
   EXPECT_EQ(parse_limit("core=0:unlimited")->hard, kUnlimited);
   EXPECT_EQ(parse_limit("core=-1")->soft, kUnlimited);
-  for (const char* bad : {"", "nofile", "nofile=", "=5", "nofile=x", "nofile=1:", "nofile=1:2:3"}) EXPECT_FALSE(parse_limit(bad)) << bad;
+  for (const char* bad : {"", "nofile", "nofile=", "=5", "nofile=x", "nofile=1:", "nofile=1:2:3"})
+    EXPECT_FALSE(parse_limit(bad)) << bad;
 }
 
 TEST(RootFlag, HostOrDirectory) {

@@ -1,4 +1,5 @@
-// What the compiler expects of a C library, and the heap. Compiled -ffreestanding, so that no loop here becomes a call of itself.
+// What the compiler expects of a C library, and the heap. Compiled -ffreestanding, so that no loop here becomes a call
+// of itself.
 #include <sys/mman.h>
 
 #include <cstddef>
@@ -11,7 +12,8 @@ namespace cloche::init::runtime {
 namespace {
 
 constexpr size_t kAlignment = 16;
-constexpr size_t kFirst = 64 << 10;  // Serves nearly every guest without a system call; untouched pages of it cost nothing.
+constexpr size_t kFirst =
+    64 << 10;  // Serves nearly every guest without a system call; untouched pages of it cost nothing.
 constexpr size_t kMore = 1 << 20;
 
 alignas(kAlignment) std::byte first[kFirst];
@@ -82,6 +84,8 @@ int memcmp(const void* left, const void* right, size_t size) {
     if (*a != *b) return *a < *b ? -1 : 1;
   return 0;
 }
+
+int bcmp(const void* left, const void* right, size_t size) { return memcmp(left, right, size); }  // Clang's choice.
 
 void* memchr(const void* from, int value, size_t size) {
   const auto* in = static_cast<const unsigned char*>(from);

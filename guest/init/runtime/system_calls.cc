@@ -73,7 +73,9 @@ int open(const char* path, int flags, ...) {
 }
 int close(int fd) { return checked(SYS_close, fd); }
 ssize_t read(int fd, void* to, size_t size) { return checked<ssize_t>(SYS_read, fd, to, static_cast<long>(size)); }
-ssize_t write(int fd, const void* from, size_t size) { return checked<ssize_t>(SYS_write, fd, from, static_cast<long>(size)); }
+ssize_t write(int fd, const void* from, size_t size) {
+  return checked<ssize_t>(SYS_write, fd, from, static_cast<long>(size));
+}
 int stat(const char* path, struct stat* status) noexcept { return checked(SYS_newfstatat, AT_FDCWD, path, status, 0); }
 int access(const char* path, int mode) noexcept { return checked(SYS_faccessat, AT_FDCWD, path, mode); }
 int mkdir(const char* path, mode_t mode) noexcept { return checked(SYS_mkdirat, AT_FDCWD, path, mode); }
@@ -152,7 +154,9 @@ void _exit(int status) {
 pid_t waitpid(pid_t pid, int* status, int options) { return checked(SYS_wait4, pid, status, options, nullptr); }
 int kill(pid_t pid, int number) noexcept { return checked(SYS_kill, pid, number); }
 pid_t setsid() noexcept { return checked(SYS_setsid); }
-int setgroups(size_t count, const gid_t* groups) noexcept { return checked(SYS_setgroups, static_cast<long>(count), groups); }
+int setgroups(size_t count, const gid_t* groups) noexcept {
+  return checked(SYS_setgroups, static_cast<long>(count), groups);
+}
 int setgid(gid_t group) noexcept { return checked(SYS_setgid, group); }
 int setuid(uid_t user) noexcept { return checked(SYS_setuid, user); }
 int setrlimit(__rlimit_resource_t resource, const rlimit* limit) noexcept {
@@ -179,7 +183,9 @@ int pause() { return checked(SYS_ppoll, nullptr, 0, nullptr, nullptr, 0); }
 // The machine.
 int clock_gettime(clockid_t clock, timespec* now) noexcept { return checked(SYS_clock_gettime, clock, now); }
 int clock_settime(clockid_t clock, const timespec* now) noexcept { return checked(SYS_clock_settime, clock, now); }
-int sethostname(const char* name, size_t size) noexcept { return checked(SYS_sethostname, name, static_cast<long>(size)); }
+int sethostname(const char* name, size_t size) noexcept {
+  return checked(SYS_sethostname, name, static_cast<long>(size));
+}
 int reboot(int command) noexcept {
   return checked(SYS_reboot, static_cast<long>(LINUX_REBOOT_MAGIC1), LINUX_REBOOT_MAGIC2, static_cast<long>(command));
 }

@@ -5,7 +5,8 @@
 
 namespace cloche::init::testing {
 
-// The next begin_connect(port) gets one end of a new socket pair; the other, blocking one is returned. Owned by the caller.
+// The next begin_connect(port) gets one end of a new socket pair; the other, blocking one is returned. Owned by the
+// caller.
 int listen_as_host(uint32_t port);
 
 }  // namespace cloche::init::testing

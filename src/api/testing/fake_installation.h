@@ -1,4 +1,4 @@
-// An installation whose cloche-vmm is fake_vmm.cc, in a directory that goes with it.
+// An installation with a cloche-vmm of the test's choice (fake_vmm.cc), in a directory that goes with it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,14 +13,15 @@ namespace cloche {
 
 class FakeInstallation {
  public:
-  FakeInstallation() {
+  explicit FakeInstallation(const std::string& vmm) {
     directory_ = ::testing::TempDir() + "cloche-XXXXXX";
     EXPECT_NE(::mkdtemp(directory_.data()), nullptr);
     std::filesystem::create_directories(directory_ + "/libexec/cloche");
     std::filesystem::create_directories(directory_ + "/share/cloche");
     std::filesystem::create_directories(directory_ + "/bin");
-    std::filesystem::create_symlink(CLOCHE_FAKE_VMM, directory_ + "/libexec/cloche/cloche-vmm");
-    for (const char* image : {"guest-vmlinux", "machine-vmlinux", "cloche-init"}) write("share/cloche/" + std::string(image), "image");
+    std::filesystem::create_symlink(vmm, directory_ + "/libexec/cloche/cloche-vmm");
+    for (const char* image : {"guest-vmlinux", "machine-vmlinux", "cloche-init"})
+      write("share/cloche/" + std::string(image), "image");
   }
   FakeInstallation(const FakeInstallation&) = delete;
   FakeInstallation& operator=(const FakeInstallation&) = delete;

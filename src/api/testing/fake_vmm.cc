@@ -64,7 +64,8 @@ void list_descriptors() {
   DIR* directory = ::opendir("/proc/self/fd");
   std::string list;
   while (dirent* entry = ::readdir(directory))
-    if (entry->d_name[0] != '.' && std::atoi(entry->d_name) != ::dirfd(directory)) list += std::string(entry->d_name) + " ";
+    if (entry->d_name[0] != '.' && std::atoi(entry->d_name) != ::dirfd(directory))
+      list += std::string(entry->d_name) + " ";
   ::closedir(directory);
   say(list);
 }
@@ -108,8 +109,10 @@ void list_descriptors() {
   if (act == "obey") obey();
   if (act == "fds") list_descriptors();
   if (act == "environment") say("HOME" + std::string(std::getenv("HOME") == nullptr ? " is unset" : " is set"));
-  if (act == "show") say(config.start.working_directory + " " + config.start.hostname + " " + std::to_string(config.memory_mib));
-  if (act == "fail") send(wire::encode(wire::Failed{static_cast<uint8_t>(ErrorCode::kUnavailable), 2, "open /dev/kvm"}));
+  if (act == "show")
+    say(config.start.working_directory + " " + config.start.hostname + " " + std::to_string(config.memory_mib));
+  if (act == "fail")
+    send(wire::encode(wire::Failed{static_cast<uint8_t>(ErrorCode::kUnavailable), 2, "open /dev/kvm"}));
   if (act == "log") send(wire::encode_log(1, "a warning \x1b[2J"));
   if (act == "die") {
     rlimit none{};

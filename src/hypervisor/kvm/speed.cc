@@ -31,7 +31,8 @@ constexpr std::array<uint8_t, 15> kProgram{
 };
 constexpr uint64_t kInstructionsPerRound = 2;
 
-// From 100 rounds (0.1 us on hardware, 180 us under software) upwards, until the time is long enough to be told from noise.
+// From 100 rounds (0.1 us on hardware, 180 us under software) upwards, until the time is long enough to be told from
+// noise.
 constexpr uint32_t kFirstRounds = 100;
 constexpr uint32_t kMostRounds = 1'000'000;
 constexpr auto kLongEnough = 100us;

@@ -1,5 +1,6 @@
-// How fast KVM runs a guest's kernel mode here. A /dev/kvm that is software emulates it one instruction at a time, a thousand times
-// slower than hardware, and lacks instructions that Linux needs; it opens and creates VMs like any other, so only measuring tells.
+// How fast KVM runs a guest's kernel mode here. A /dev/kvm that is software emulates it one instruction at a time, a
+// thousand times slower than hardware, and lacks instructions that Linux needs; it opens and creates VMs like any
+// other, so only measuring tells.
 #pragma once
 
 #include <cstdint>

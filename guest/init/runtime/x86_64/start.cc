@@ -12,8 +12,9 @@ _start:
   .size _start, . - _start
 )");
 
-// long cloche_raw_clone(int (*function)(void*), void* stack, long flags, void* argument): the child, where it shares the caller's
-// memory, must not return through a frame that its parent still needs. So it calls `function` on its own stack and ends after it.
+// long cloche_raw_clone(int (*function)(void*), void* stack, long flags, void* argument): the child, where it shares
+// the caller's memory, must not return through a frame that its parent still needs. So it calls `function` on its own
+// stack and ends after it.
 asm(R"(
   .text
   .globl cloche_raw_clone

@@ -15,7 +15,8 @@ inline long call(long number, const Arguments& arguments) {
   register long sixth asm("r9") = arguments[5];
   asm volatile("syscall"
                : "=a"(result)
-               : "a"(number), "D"(arguments[0]), "S"(arguments[1]), "d"(arguments[2]), "r"(fourth), "r"(fifth), "r"(sixth)
+               : "a"(number), "D"(arguments[0]), "S"(arguments[1]), "d"(arguments[2]), "r"(fourth), "r"(fifth),
+                 "r"(sixth)
                : "rcx", "r11", "memory");
   return result;
 }

@@ -1,0 +1,110 @@
+#include "wire/vmm.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace cloche::wire {
+namespace {
+
+VmConfig full_config() {
+  VmConfig config;
+  config.cpus = 3;
+  config.memory_mib = 1024;
+  config.kernel_path = "/kernel";
+  config.init_path = "/init";
+  config.bundle_reader_path = "/reader";
+  config.console_path = "/console";
+  config.extra_command_line = "debug";
+  config.root_path = "/root file system";
+  config.root = RootKind::kDirectory;
+  config.shares = {{"tag", "/host", true, false}, {"one", "/host/file", false, true}};
+  config.timeout_ms = 1500;
+  config.has_input = true;
+  config.start.arguments = {"echo", "hello"};
+  return config;
+}
+
+Ended full_ended() {
+  Ended ended;
+  ended.kind = VmEnd::kTimeout;
+  ended.exited.what = "what";
+  ended.detail = "detail";
+  ended.console_tail = "a\nb\n";
+  ended.phases = {{"boot", true, 1, 2}, {"run", false, 3, UINT64_MAX}};
+  ended.guest_faults = 9;
+  return ended;
+}
+
+std::vector<std::byte> payload_of(const std::vector<std::byte>& frame) {
+  EXPECT_GE(frame.size(), FrameHeader::kSize);
+  return {frame.begin() + FrameHeader::kSize, frame.end()};
+}
+
+template <typename Message>
+void expect_comes_back(const Message& message) {
+  auto frame = encode(message);
+  auto payload = payload_of(frame);
+  Message read;
+  ASSERT_TRUE(decode(payload, read));
+  EXPECT_EQ(encode(read), frame);
+  for (size_t size = 0; size < payload.size(); ++size) {
+    Message cut;
+    std::vector<std::byte> exact(payload.begin(), payload.begin() + static_cast<ptrdiff_t>(size));
+    EXPECT_FALSE(decode(exact, cut)) << size;
+  }
+  payload.push_back(std::byte{0});
+  EXPECT_FALSE(decode(payload, read));
+}
+
+// Bytes changed at random, and every place in turn made a huge count: refused or read, but never past the end.
+template <typename Message>
+void expect_no_harm(const Message& message) {
+  std::mt19937 random(2);
+  auto payload = payload_of(encode(message));
+  for (int round = 0; round < 5'000; ++round) {
+    auto bad = payload;
+    for (int i = 0; i < 3; ++i) bad[random() % bad.size()] = static_cast<std::byte>(random());
+    Message read;
+    static_cast<void>(decode(bad, read));
+  }
+  for (size_t at = 0; at + 4 <= payload.size(); ++at) {
+    auto bad = payload;
+    for (size_t i = 0; i < 4; ++i) bad[at + i] = std::byte{0xff};
+    Message read;
+    static_cast<void>(decode(bad, read));
+  }
+}
+
+TEST(VmmWire, MessagesComeBack) {
+  expect_comes_back(full_config());
+  expect_comes_back(full_ended());
+  expect_comes_back(Failed{3, 13, "open /dev/kvm"});
+}
+
+TEST(VmmWire, DamagedMessagesDoNoHarm) {
+  expect_no_harm(full_config());
+  expect_no_harm(full_ended());
+  expect_no_harm(Failed{3, 13, "open /dev/kvm"});
+}
+
+TEST(VmmWire, LogLinesComeBack) {
+  uint8_t level = 0;
+  std::string line;
+  ASSERT_TRUE(decode_log(payload_of(encode_log(2, "a line")), level, line));
+  EXPECT_EQ(level, 2);
+  EXPECT_EQ(line, "a line");
+  EXPECT_FALSE(decode_log({}, level, line));
+}
+
+TEST(VmmWire, KindsOutOfRangeAreRefused) {
+  VmConfig config = full_config();
+  config.root = static_cast<RootKind>(99);
+  EXPECT_FALSE(decode(payload_of(encode(config)), config));
+  Ended ended = full_ended();
+  ended.kind = static_cast<VmEnd>(99);
+  EXPECT_FALSE(decode(payload_of(encode(ended)), ended));
+}
+
+}  // namespace
+}  // namespace cloche::wire
