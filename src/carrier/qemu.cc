@@ -145,7 +145,7 @@ std::vector<std::string> qemu_arguments(const QemuConfig& config) {
   bool icount = config.kind == Kind::kIcount;
   std::vector<std::string> arguments{
       "qemu-system-x86_64", "-name", icount ? "cloche-machine-icount" : "cloche-machine",
-      "-M", "q35,vmport=off", "-accel", icount ? "tcg,thread=single" : "tcg,thread=multi", "-cpu", "max",
+      "-M", "q35,vmport=off", "-accel", icount ? "tcg,thread=single" : "tcg,thread=multi", "-cpu", "max,-erms",
       "-smp", std::to_string(config.size.cpus), "-m", std::to_string(config.size.memory_mib),
       "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-parallel", "none", "-no-reboot",
       "-rtc", "base=utc,clock=host", "-kernel", config.kernel_path, "-initrd", config.initramfs_path,

@@ -98,9 +98,9 @@ Result<void> Machine::add_device(virtio::Device& device, std::string name) {
 
 std::string Machine::command_line() const {
   // quiet: each console character is an exit. reboot=k: restarts through the keyboard controller, which tells an orderly end from a
-  // triple fault. panic=-1: a panic restarts at once, and is recognised by what it printed.
-  std::string line = "console=hvc0 quiet reboot=k panic=-1 no_timer_check random.trust_cpu=on";
-  if (config_.cpus == 1) line += " nosmp";
+  // triple fault. panic=-1: a panic restarts at once, and is recognised by what it printed. noreplace-smp: with one vCPU the kernel
+  // would patch itself for it, and that costs more than the lock prefixes do. swiotlb=noforce: no device here needs bounce buffers.
+  std::string line = "console=hvc0 quiet reboot=k panic=-1 no_timer_check noreplace-smp swiotlb=noforce";
   for (size_t index = 0; index < transports_.size(); ++index) {
     uint64_t base = x86_64::kMmioBase + index * virtio::MmioTransport::kSize;
     line += fmt::format(" virtio_mmio.device=4K@{:#x}:{}", base, x86_64::kDeviceLines[index % std::size(x86_64::kDeviceLines)]);

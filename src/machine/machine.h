@@ -104,7 +104,6 @@ class Machine {
   std::vector<std::unique_ptr<hypervisor::VirtualCpu>> cpus_;
   std::vector<std::thread> threads_;
   std::atomic<bool> stopping_ = false;
-  std::atomic<unsigned> running_cpus_ = 0;
 
   std::optional<EndKind> ended_;
   std::string detail_;

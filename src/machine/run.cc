@@ -14,7 +14,6 @@ using namespace std::chrono_literals;
 constexpr auto kLastWords = 20ms;
 // A guest whose cloche-init is gone panics at once; one that does not is ended.
 constexpr auto kPanicGrace = 1500ms;
-constexpr auto kJoinStep = 10ms;
 constexpr size_t kTailLines = 24;
 
 bool says(const std::string& text, std::string_view what) { return text.find(what) != std::string::npos; }
@@ -36,7 +35,6 @@ Result<ExitReport> Machine::run() {
   ::sigdelset(&all, SIGRTMIN);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   first_run_ns_ = monotonic_ns();
-  running_cpus_ = static_cast<unsigned>(cpus_.size());
   for (unsigned index = 0; index < cpus_.size(); ++index) threads_.emplace_back([this, index] { run_cpu(index); });
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 
@@ -54,7 +52,6 @@ void Machine::run_cpu(unsigned index) {
     }
     if (!serve_exit(*exit, index)) break;
   }
-  --running_cpus_;
 }
 
 // False when this vCPU will not run again.
@@ -126,11 +123,8 @@ void Machine::end(EndKind kind, std::string detail) {
 
 void Machine::stop_cpus() {
   stopping_ = true;
-  // A kick can come a moment before KVM_RUN looks at it only once, so it is repeated until the thread is out.
-  while (running_cpus_ > 0) {
-    for (auto& cpu : cpus_) cpu->kick();
-    if (running_cpus_ > 0) std::this_thread::sleep_for(kJoinStep / 100);
-  }
+  // One kick each is enough: a vCPU looks at stopping_ before it runs, and a kick that comes first ends its next run.
+  for (auto& cpu : cpus_) cpu->kick();
   for (std::thread& thread : threads_) thread.join();
   threads_.clear();
 }

@@ -64,6 +64,23 @@ Outcome<void> serve_open(Session& session, Request& request) {
   return {};
 }
 
+// To the guest's kernel fewer bytes than it asked for are the end of the file, and it maps zeros from there. Files of a network or a
+// 9p mount, and of /proc, give fewer at other times too: only nothing at all is the end.
+Outcome<void> read_file(int fd, off_t offset, size_t size, Request& request) {
+  size_t done = 0;
+  while (done < size) {
+    Request::Vectors vectors;
+    auto sink = request.sink(size - done, vectors);
+    ssize_t got = ::preadv(fd, sink.data(), static_cast<int>(sink.size()), offset + static_cast<off_t>(done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && done == 0) return refuse_errno();
+    if (got <= 0) break;
+    request.reply_data(static_cast<size_t>(got));
+    done += static_cast<size_t>(got);
+  }
+  return {};
+}
+
 Outcome<void> serve_read(Session& session, Request& request) {
   auto in = request.arguments<fuse_read_in>();
   Handle* handle = TRY(session.handles.find(in.fh, Handle::Kind::kFile));
@@ -73,15 +90,7 @@ Outcome<void> serve_read(Session& session, Request& request) {
     return {};
   }
   if (in.offset > INT64_MAX) return refuse(EINVAL);
-  Request::Vectors vectors;
-  auto sink = request.sink(size, vectors);
-  ssize_t got;
-  do {
-    got = ::preadv(handle->fd.get(), sink.data(), static_cast<int>(sink.size()), static_cast<off_t>(in.offset));
-  } while (got < 0 && errno == EINTR);
-  if (got < 0) return refuse_errno();
-  request.reply_data(static_cast<size_t>(got));  // Fewer than asked: the regular file ends there.
-  return {};
+  return read_file(handle->fd.get(), static_cast<off_t>(in.offset), size, request);
 }
 
 Outcome<void> serve_write(Session& session, Request& request) {

@@ -139,7 +139,7 @@ std::string KvmCpu::describe() {
 }
 
 Result<Exit> KvmCpu::run() {
-  thread_.store(static_cast<pid_t>(::syscall(SYS_gettid)), std::memory_order_release);
+  thread_.store(static_cast<pid_t>(::syscall(SYS_gettid)));  // Sequentially consistent, as in kick().
   if (::ioctl(fd_.get(), KVM_RUN, 0) < 0) {
     if (errno == EINTR || errno == EAGAIN) {
       // Cleared here, by the only thread that runs it: a flag left standing would end every later run at once (Firecracker #4388).
@@ -153,8 +153,8 @@ Result<Exit> KvmCpu::run() {
 
 void KvmCpu::kick() {
   // First the flag, then the signal: whichever side of KVM_RUN's entry the thread is on, one of them ends it.
-  std::atomic_ref(run_->immediate_exit).store(1, std::memory_order_release);
-  pid_t thread = thread_.load(std::memory_order_acquire);
+  std::atomic_ref(run_->immediate_exit).store(1);
+  pid_t thread = thread_.load();
   if (thread != 0) ::syscall(SYS_tgkill, ::getpid(), thread, kick_signal());
 }
 
