@@ -43,7 +43,7 @@ std::string private_directory() {
     std::string own = own_directory(std::string(runtime) + "/cloche");
     if (!own.empty()) return own;
   }
-  return own_directory(fmt::format("/tmp/cloche-{}", ::geteuid()));
+  return own_directory(fmt::format("/dev/shm/cloche-{}", ::geteuid()));
 }
 
 std::optional<uint64_t> cached_speed(const std::string& directory) {

@@ -45,7 +45,7 @@ def check_as_somebody_else():
 
 def test_shares():
     refused(["-v", f"{scratch('none')}:/s"], scratch("none"))
-    refused(["-v", f"{scratch('')}:relative"], "relative", "absolute")
+    refused(["-v", f"{scratch('')}:relative"], "relative", "must begin with /")
     refused(["-v", scratch("")], "-v")
     refused(["-v", f"{scratch('')}:/s:what"], "what")
     refused(["-v", ":/s"], "-v")

@@ -64,19 +64,6 @@ TEST(Read, NeverMoreThanTheReplyHolds) {
   EXPECT_EQ(shared.client.call(FUSE_READ, node, bytes_of(in), 16).body.size(), 0u);
 }
 
-TEST(Read, GoesOnWhereTheHostGivesLessThanAsked) {
-  // The kernel fills at most a page at once of this one, while the file goes on.
-  constexpr const char* kShortReads = "/proc/self/smaps";
-  int fd = ::open(kShortReads, O_RDONLY | O_CLOEXEC);
-  std::array<char, 32768> buffer;
-  ASSERT_LT(::pread(fd, buffer.data(), buffer.size(), 0), 8192);
-  ::close(fd);
-  Share shared(Node::host(path_fd("/proc/self")));
-  uint64_t node = shared.client.walk("smaps");
-  uint64_t handle = shared.client.open_handle(node, O_RDONLY);
-  EXPECT_EQ(shared.client.read({node, handle, 0}, 12'000).body.size(), 12'000u);
-}
-
 TEST(Write, GathersFromManyDescriptors) {
   SharedDir shared;
   std::string data = numbers(100'000);
