@@ -1,11 +1,11 @@
-# One static library and one test program per folder: every *_test.cc belongs to the folder's test program without being listed,
-# so a test cannot be forgotten.
+# One static library and one test program per folder: every *_test.cc belongs to the folder's test program without
+# being listed, so a test cannot be forgotten.
 option(CLOCHE_WERROR "Warnings are errors" ON)
 set(CLOCHE_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them")
 
 add_library(cloche_flags INTERFACE)
-target_compile_options(cloche_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion -fno-strict-aliasing
-  $<$<BOOL:${CLOCHE_WERROR}>:-Werror>)
+target_compile_options(cloche_flags INTERFACE -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion
+  -fno-strict-aliasing $<$<BOOL:${CLOCHE_WERROR}>:-Werror>)
 target_include_directories(cloche_flags INTERFACE ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
 target_compile_definitions(cloche_flags INTERFACE _FILE_OFFSET_BITS=64 CLOCHE_VERSION="${PROJECT_VERSION}")
 if(CLOCHE_SANITIZE)

@@ -4,7 +4,8 @@
 #   kernel/build.sh guest|machine [OUTDIR]   build one and store it in kernel/prebuilt
 #   kernel/build.sh verify                   check what lies in kernel/prebuilt against SHA256SUMS
 #
-# OUTDIR (default: build/kernel in the repository) keeps the unpacked source and the object files. CC="ccache gcc" is honoured.
+# OUTDIR (default: build/kernel in the repository) keeps the unpacked source and the object files.
+# CC="ccache gcc" is honoured.
 set -euo pipefail
 
 readonly kernel_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -15,7 +15,7 @@ constexpr const char* kLockPath = "/run/cloche-caches.lock";
 bool mount_cached_usr() {
   // The uncached /usr/local is held aside while /usr goes over it.
   Fd local(::open("/usr/local", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!mount_at("cloche-usr", "/usr", "9p", 0, std::string(kShareOptions) + ",cache=loose")) return false;
+  if (!mount_at("/usr", {"cloche-usr", "9p", 0, std::string(kShareOptions) + ",cache=loose"})) return false;
   if (!local) return true;
   std::string held = "/proc/self/fd/" + std::to_string(local.get());
   if (::mount(held.c_str(), "/usr/local", nullptr, MS_BIND, nullptr) == 0) return true;

@@ -183,13 +183,17 @@ std::expected<Command, StartFailure> start_command(const Request& request, uint6
   if (!cgroup) return std::unexpected(cgroup.error());
   command.cgroup = *cgroup;
   ::setsid();
-  if (command.terminal_slave && ::ioctl(command.terminal_slave.get(), TIOCSCTTY, 0) < 0) return failed("take the terminal");
+  if (command.terminal_slave && ::ioctl(command.terminal_slave.get(), TIOCSCTTY, 0) < 0)
+    return failed("take the terminal");
 
   int report[2];
   if (::pipe2(report, O_CLOEXEC) < 0) return failed("make a pipe");
   Fd report_read(report[0]), report_write(report[1]);
-  Plan plan{.request = request, .terminal = command.terminal_slave.get(), .report = report_write.get(),
-            .join_cgroup = command.cgroup + "/cgroup.procs", .arguments = pointers(request.arguments),
+  Plan plan{.request = request,
+            .terminal = command.terminal_slave.get(),
+            .report = report_write.get(),
+            .join_cgroup = command.cgroup + "/cgroup.procs",
+            .arguments = pointers(request.arguments),
             .environment = pointers(request.environment)};
   for (size_t i = 0; i < 3; ++i) {
     StreamKind kind = request.streams[i];
@@ -203,7 +207,8 @@ std::expected<Command, StartFailure> start_command(const Request& request, uint6
   report_write.reset();
   ChildFailure failure{};
   auto got = read_full(report_read.get(), std::as_writable_bytes(std::span(&failure, 1)));
-  if (got && *got == sizeof failure) return std::unexpected(StartFailure{failure.kind, static_cast<uint32_t>(failure.error), failure.step});
+  if (got && *got == sizeof failure)
+    return std::unexpected(StartFailure{failure.kind, static_cast<uint32_t>(failure.error), failure.step});
   return command;
 }
 

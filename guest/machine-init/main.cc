@@ -1,5 +1,6 @@
-// machine-init: PID 1 of the emulated computer behind `cloche machine`. It makes the host's file system its own root, waits for
-// cloche on the one network wire, and serves each connection in a process of its own. Idle for long enough, it powers off.
+// machine-init: PID 1 of the emulated computer behind `cloche machine`. It makes the host's file system its own root,
+// waits for cloche on the one network wire, and serves each connection in a process of its own. Idle for long enough,
+// it powers off.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
@@ -26,12 +27,10 @@
 namespace cloche::machine_init {
 namespace {
 
-constexpr size_t kMaxClients = 512;           // At once; more wait in the listen queue.
+constexpr size_t kMaxClients = 512;  // At once; more wait in the listen queue.
 constexpr int kIdleCheck_ms = 20'000;
 
-void say(std::string_view line) {
-  fmt::print(stderr, "cloche-machine: {}\n", line);
-}
+void say(std::string_view line) { fmt::print(stderr, "cloche-machine: {}\n", line); }
 
 uint64_t number_from_environment(const char* name, uint64_t otherwise) {
   const char* text = ::getenv(name);
@@ -40,15 +39,17 @@ uint64_t number_from_environment(const char* name, uint64_t otherwise) {
   return value;
 }
 
-// The kernel hands "NAME=value" of its command line to PID 1 as environment; the token must not be seen there, so it is a file
-// of QEMU's firmware configuration.
+// The kernel hands "NAME=value" of its command line to PID 1 as environment; the token must not be seen there, so it is
+// a file of QEMU's firmware configuration.
 Result<std::string> read_token() {
-  std::string text = TRY(read_text_file("/sys/firmware/qemu_fw_cfg/by_name/opt/cloche/token/raw", carrier::kTokenBytes));
+  std::string text =
+      TRY(read_text_file("/sys/firmware/qemu_fw_cfg/by_name/opt/cloche/token/raw", carrier::kTokenBytes));
   if (text.size() != carrier::kTokenBytes) return fail(ErrorCode::kHost, "the token has the wrong size");
   return text;
 }
 
-// Groups of commands that have ended; a group with processes left (a sandbox in the background) keeps the machine from idling.
+// Groups of commands that have ended; a group with processes left (a sandbox in the background) keeps the machine from
+// idling.
 bool sweep_cgroups() {
   bool busy = false;
   std::error_code error;
@@ -61,7 +62,8 @@ bool sweep_cgroups() {
 
 class Agent {
  public:
-  Agent(Fd listener, std::string token, Shared& shared) : listener_(std::move(listener)), token_(std::move(token)), shared_(shared) {}
+  Agent(Fd listener, std::string token, Shared& shared)
+      : listener_(std::move(listener)), token_(std::move(token)), shared_(shared) {}
 
   // Until the machine is to be powered off.
   void run() {

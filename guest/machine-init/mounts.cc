@@ -36,11 +36,13 @@ void make_device_links() {
     const char* target;
     const char* path;
   };
-  for (Link link : {Link{"/proc/self/fd", "/dev/fd"}, Link{"fd/0", "/dev/stdin"}, Link{"fd/1", "/dev/stdout"}, Link{"fd/2", "/dev/stderr"}})
+  for (Link link : {Link{"/proc/self/fd", "/dev/fd"}, Link{"fd/0", "/dev/stdin"}, Link{"fd/1", "/dev/stdout"},
+                    Link{"fd/2", "/dev/stderr"}})
     (void)::symlink(link.target, link.path);
   // Whoever may run a command in the machine may run a virtual machine in it.
   ::chmod("/dev/kvm", 0666);
-  for (const char* path : {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/fuse"})
+  for (const char* path :
+       {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/fuse"})
     ::chmod(path, 0666);
 }
 
@@ -51,8 +53,9 @@ bool set_kernel_value(const char* path, std::string_view value) {
   return file && write_full(file->get(), std::as_bytes(std::span(value))).has_value();
 }
 
-Result<void> mount_at(const char* source, const std::string& target, const char* type, unsigned long flags, const std::string& data) {
-  if (::mount(source, target.c_str(), type, flags, data.c_str()) < 0) return fail_errno("mount " + target);
+Result<void> mount_at(const std::string& target, const FileSystem& what) {
+  if (::mount(what.source, target.c_str(), what.type, what.flags, what.data.c_str()) < 0)
+    return fail_errno("mount " + target);
   return {};
 }
 
@@ -60,15 +63,17 @@ Result<void> mount_everything() {
   std::string root(kNewRoot);
   ::mkdir(root.c_str(), 0755);
   // cache=mmap: nothing is kept but what a program has mapped, so a file changed on the host is seen at the next open.
-  TRY(mount_at("cloche-root", root, "9p", 0, std::string(kShareOptions) + ",cache=mmap"));
+  TRY(mount_at(root, {"cloche-root", "9p", 0, std::string(kShareOptions) + ",cache=mmap"}));
   for (const OwnMount& own : kOwnMounts) {
     std::string target = root + own.target;
     ::mkdir(target.c_str(), 0755);  // Within what was just mounted; for the others the host has them.
-    Result<void> mounted = mount_at(own.type, target, own.type, own.flags, own.data);
+    Result<void> mounted = mount_at(target, {own.type, own.type, own.flags, own.data});
     if (!mounted && std::string_view(own.type) != "mqueue") return mounted;
   }
-  // What every Linux does to leave its initramfs: after it the root is an ordinary one, which user namespaces insist on.
-  if (::chdir(root.c_str()) < 0 || ::mount(".", "/", nullptr, MS_MOVE, nullptr) < 0 || ::chroot(".") < 0 || ::chdir("/") < 0)
+  // What every Linux does to leave its initramfs: after it the root is an ordinary one, which user namespaces insist
+  // on.
+  if (::chdir(root.c_str()) < 0 || ::mount(".", "/", nullptr, MS_MOVE, nullptr) < 0 || ::chroot(".") < 0 ||
+      ::chdir("/") < 0)
     return fail_errno("make the host's file system the root");
   make_device_links();
   ::mkdir("/run/lock", 01777);

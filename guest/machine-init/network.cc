@@ -32,7 +32,8 @@ Result<void> configure(int socket, const char* name, const char* address, const 
     std::memcpy(&request.ifr_addr, &value, sizeof value);
     return ::ioctl(socket, what, &request) == 0;
   };
-  if (!set(SIOCSIFADDR, address) || !set(SIOCSIFNETMASK, mask)) return fail_errno(std::string("give ") + name + " its address");
+  if (!set(SIOCSIFADDR, address) || !set(SIOCSIFNETMASK, mask))
+    return fail_errno(std::string("give ") + name + " its address");
   if (::ioctl(socket, SIOCGIFFLAGS, &request) < 0) return fail_errno(std::string("look at ") + name);
   request.ifr_flags |= IFF_UP | IFF_RUNNING;
   if (::ioctl(socket, SIOCSIFFLAGS, &request) < 0) return fail_errno(std::string("bring up ") + name);
@@ -53,7 +54,8 @@ Result<Fd> listen_for_clients() {
   if (!socket) return fail_errno("make a socket");
   // On eth0 only: what runs in the machine does not get at its agent through loopback.
   sockaddr_in address = address_of("10.0.2.15", carrier::kAgentPort);
-  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) return fail_errno("bind the agent's port");
+  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0)
+    return fail_errno("bind the agent's port");
   if (::listen(socket.get(), kBacklog) < 0) return fail_errno("listen");
   return socket;
 }

@@ -1,4 +1,5 @@
-// The machine's network: loopback, and the one wire to QEMU over which cloche comes in. QEMU lets nothing out (restrict=on).
+// The machine's network: loopback, and the one wire to QEMU over which cloche comes in. QEMU lets nothing out
+// (restrict=on).
 #pragma once
 
 #include "base/fd.h"

@@ -21,11 +21,13 @@ constexpr size_t kMaxUnsent = 256 << 10;
 // What a terminal can hold back: its line discipline's buffer and the one before it, 4 and 64 KiB.
 constexpr size_t kTerminalRest = 128 << 10;
 
-constexpr std::array<Stream, carrier::kStreams> kAllStreams{Stream::kStdin, Stream::kStdout, Stream::kStderr, Stream::kTerminal};
+constexpr std::array<Stream, carrier::kStreams> kAllStreams{Stream::kStdin, Stream::kStdout, Stream::kStderr,
+                                                            Stream::kTerminal};
 
 }  // namespace
 
-Relay::Relay(carrier::Link& link, Command command, int children) : link_(link), command_(std::move(command)), children_(children) {
+Relay::Relay(carrier::Link& link, Command command, int children)
+    : link_(link), command_(std::move(command)), children_(children) {
   inputs_[0].fd = std::move(command_.input);
   outputs_[1].fd = std::move(command_.output);
   outputs_[2].fd = std::move(command_.errors);
@@ -58,7 +60,8 @@ void Relay::run() {
   // Messages may have come together with the request; the socket does not show as readable for them.
   if (!serve_link(false)) return kill_cgroup(command_.cgroup);
   while (!drained()) {
-    std::vector<pollfd> polls{{link_.fd(), static_cast<short>(link_.unsent() > 0 ? POLLIN | POLLOUT : POLLIN), 0}, {children_, POLLIN, 0}};
+    std::vector<pollfd> polls{{link_.fd(), static_cast<short>(link_.unsent() > 0 ? POLLIN | POLLOUT : POLLIN), 0},
+                              {children_, POLLIN, 0}};
     for (Stream stream : kAllStreams) {
       Output* output = output_of(stream);
       polls.push_back({output != nullptr && wants(*output) ? output->fd.get() : -1, POLLIN, 0});
@@ -73,8 +76,10 @@ void Relay::run() {
     for (size_t i = 0; i < kAllStreams.size(); ++i) {
       if (polls[2 + 2 * i].revents != 0) read_output(kAllStreams[i]);
       short input = polls[3 + 2 * i].revents;
-      if ((input & POLLERR) != 0) close_input(kAllStreams[i]);
-      else if (input != 0) write_input(kAllStreams[i]);
+      if ((input & POLLERR) != 0)
+        close_input(kAllStreams[i]);
+      else if (input != 0)
+        write_input(kAllStreams[i]);
     }
     if (!serve_link(polls[0].revents != 0)) return kill_cgroup(command_.cgroup);
   }
@@ -110,8 +115,10 @@ bool Relay::handle(const carrier::Message& message) {
     case MessageType::kClosed:
       // Its writer gets SIGPIPE from now on. A terminal goes on without an audience.
       if (Output* output = output_of(stream); output != nullptr) {
-        if (stream == Stream::kTerminal) output->discard = true;
-        else end_output(stream);
+        if (stream == Stream::kTerminal)
+          output->discard = true;
+        else
+          end_output(stream);
       }
       return true;
     case MessageType::kCredit: {
@@ -167,7 +174,8 @@ void Relay::write_input(Stream stream) {
     input->done += static_cast<size_t>(put);
     passed += static_cast<size_t>(put);
   }
-  if (uint32_t credit = input->window.pass(passed); credit > 0) link_.send(MessageType::kCredit, carrier::encode_number(credit), stream);
+  if (uint32_t credit = input->window.pass(passed); credit > 0)
+    link_.send(MessageType::kCredit, carrier::encode_number(credit), stream);
   if (input->done == input->pending.size()) {
     input->pending.clear();
     input->done = 0;
@@ -187,7 +195,8 @@ void Relay::read_output(Stream stream) {
   Output* output = output_of(stream);
   if (output == nullptr || !wants(*output)) return;
   std::array<std::byte, kMaxData> buffer;
-  size_t most = std::min({buffer.size(), output->rest, output->discard ? buffer.size() : size_t{output->window.left()}});
+  size_t most =
+      std::min({buffer.size(), output->rest, output->discard ? buffer.size() : size_t{output->window.left()}});
   ssize_t got = ::read(output->fd.get(), buffer.data(), most);
   if (got < 0 && errno == EINTR) return;
   // EIO: nobody has the terminal open any more.
@@ -227,16 +236,18 @@ void Relay::reap() {
   }
 }
 
-// Children that go on in the background may hold the pipes open for ever, and may go on writing: what is in them now is the
-// command's, what comes later is not.
+// Children that go on in the background may hold the pipes open for ever, and may go on writing: what is in them now is
+// the command's, what comes later is not.
 void Relay::limit_rest() {
   command_.terminal_slave.reset();
   for (Stream stream : kAllStreams) {
     Output* output = output_of(stream);
     if (output == nullptr) continue;
     int waiting = 0;
-    if (stream == Stream::kTerminal) output->rest = kTerminalRest;
-    else if (::ioctl(output->fd.get(), FIONREAD, &waiting) == 0) output->rest = static_cast<size_t>(waiting);
+    if (stream == Stream::kTerminal)
+      output->rest = kTerminalRest;
+    else if (::ioctl(output->fd.get(), FIONREAD, &waiting) == 0)
+      output->rest = static_cast<size_t>(waiting);
     if (output->rest == 0 || output->discard) end_output(stream);
   }
 }

@@ -14,7 +14,8 @@ class Relay {
   // `children` is a signalfd for SIGCHLD, blocked since before the command was started.
   Relay(carrier::Link& link, Command command, int children);
 
-  // Until the command has ended and the client knows, or the client is gone: then all of the command's processes are killed.
+  // Until the command has ended and the client knows, or the client is gone: then all of the command's processes are
+  // killed.
   void run();
 
  private:
@@ -22,8 +23,8 @@ class Relay {
   struct Output {  // Command -> client.
     Fd fd;
     carrier::SendWindow window;
-    bool discard = false;      // The client cannot take it any more; the command does not learn of it (a terminal).
-    size_t rest = SIZE_MAX;    // After the command's end: what is still read.
+    bool discard = false;    // The client cannot take it any more; the command does not learn of it (a terminal).
+    size_t rest = SIZE_MAX;  // After the command's end: what is still read.
   };
   struct Input {  // Client -> command.
     Fd fd;

@@ -51,7 +51,9 @@ std::string make_runtime_directory(const carrier::Request& request) {
 }
 
 void set_variable(std::vector<std::string>& environment, std::string_view name, std::string_view value) {
-  std::erase_if(environment, [&](const std::string& each) { return each.starts_with(name) && each.substr(name.size()).starts_with('='); });
+  std::erase_if(environment, [&](const std::string& each) {
+    return each.starts_with(name) && each.substr(name.size()).starts_with('=');
+  });
   environment.push_back(fmt::format("{}={}", name, value));
 }
 
@@ -84,7 +86,8 @@ void run_command(Link& link, carrier::Request request, const SessionContext& con
 Result<void> serve(Link& link, const SessionContext& context) {
   auto first = TRY(receive(link));
   carrier::Token token;
-  if (first.header.type != MessageType::kToken || !decode(first.payload, token) || !carrier::equal_secrets(token.secret, context.token))
+  if (first.header.type != MessageType::kToken || !decode(first.payload, token) ||
+      !carrier::equal_secrets(token.secret, context.token))
     return fail(ErrorCode::kPermission, "not our client");
   link.trust();
   if (token.version != carrier::kProtocolVersion) {
@@ -100,11 +103,13 @@ Result<void> serve(Link& link, const SessionContext& context) {
       run_command(link, std::move(request), context);
       return {};
     case MessageType::kAsk:
-      link.send(MessageType::kStatus, encode(carrier::AgentStatus{context.shared.commands, [] {
+      link.send(MessageType::kStatus, encode(carrier::AgentStatus{context.shared.commands,
+                                                                  [] {
                                                                     timespec up{};
                                                                     ::clock_gettime(CLOCK_BOOTTIME, &up);
                                                                     return static_cast<uint64_t>(up.tv_sec);
-                                                                  }(), context.idle_stop_s}));
+                                                                  }(),
+                                                                  context.idle_stop_s}));
       link.finish();
       return {};
     case MessageType::kPowerOff:

@@ -19,7 +19,7 @@ struct Shared {
 struct SessionContext {
   Shared& shared;
   const std::string& token;
-  uint64_t number = 0;       // Of the connection; never the same twice.
+  uint64_t number = 0;  // Of the connection; never the same twice.
   uint64_t idle_stop_s = 0;
 };
 

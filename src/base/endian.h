@@ -1,4 +1,5 @@
-// Little-endian integers as they lie in guest memory, files and on the wire: a byte array with a value, free of alignment.
+// Little-endian integers as they lie in guest memory, files and on the wire: a byte array with a value, free of
+// alignment.
 #pragma once
 
 #include <bit>

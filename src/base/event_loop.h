@@ -22,8 +22,9 @@ class EventLoop {
 
   static Result<std::unique_ptr<EventLoop>> create();
 
-  // Calls back on the loop's thread while `fd` has one of `events` (level-triggered). One watch per descriptor. An fd that epoll
-  // refuses (a regular file, EPERM) is an error: such files are always ready and need no watch. Loop thread, or before run().
+  // Calls back on the loop's thread while `fd` has one of `events` (level-triggered). One watch per descriptor. An fd
+  // that epoll refuses (a regular file, EPERM) is an error: such files are always ready and need no watch. Loop thread,
+  // or before run().
   Result<void> watch(int fd, uint32_t events, Callback callback);
   // Changes what is waited for; 0 keeps the watch and waits for errors and hang-up only (epoll always reports those).
   Result<void> change(int fd, uint32_t events);
@@ -32,7 +33,8 @@ class EventLoop {
 
   // Runs `work` once on the loop's thread, soon. Any thread.
   void post(std::function<void()> work);
-  // Runs `work` on the loop's thread and waits for it; directly when called on that thread or when the loop does not run.
+  // Runs `work` on the loop's thread and waits for it; directly when called on that thread or when the loop does not
+  // run.
   void call(const std::function<void()>& work);
   // Runs `work` once at `when`. Loop thread, or before run().
   TimerId at(Clock::time_point when, std::function<void()> work);

@@ -15,8 +15,10 @@ TEST(EventLoop, CallsBackWhenReadable) {
   int calls = 0;
   ASSERT_TRUE(loop->watch(event.fd(), EPOLLIN, [&](uint32_t) {
     event.drain();
-    if (++calls == 2) loop->stop();
-    else event.signal();
+    if (++calls == 2)
+      loop->stop();
+    else
+      event.signal();
   }));
   event.signal();
   ASSERT_TRUE(loop->run());

@@ -100,7 +100,8 @@ Result<std::string> read_text_file(const std::string& path, size_t limit) {
   Result<size_t> got = read_full(fd.get(), std::as_writable_bytes(std::span(text)));
   if (!got) return std::unexpected(std::move(got).error().in(path));
   size_t size = *got;
-  if (size > limit) return fail(ErrorCode::kInvalidArgument, path + " is larger than " + std::to_string(limit) + " bytes");
+  if (size > limit)
+    return fail(ErrorCode::kInvalidArgument, path + " is larger than " + std::to_string(limit) + " bytes");
   text.resize(size);
   return text;
 }

@@ -1,4 +1,5 @@
-// Log lines with a level, handed to whoever owns the sink. No global state: a Log belongs to one Machine or one program.
+// Log lines with a level, handed to whoever owns the sink. No global state: a Log belongs to one Machine or one
+// program.
 #pragma once
 
 #include <fmt/format.h>
@@ -13,7 +14,8 @@ enum class LogLevel { kError, kWarning, kInfo, kDebug };
 
 class Log {
  public:
-  using Sink = std::function<void(LogLevel, std::string_view line)>;  // Called on any thread, a whole line without newline.
+  using Sink =
+      std::function<void(LogLevel, std::string_view line)>;  // Called on any thread, a whole line without newline.
 
   Log() = default;  // Silent.
   Log(LogLevel most, Sink sink) : most_(most), sink_(std::move(sink)) {}

@@ -18,8 +18,7 @@ Result<Mmap> Mmap::file(int fd, size_t size, size_t offset) {
   return Mmap(static_cast<std::byte*>(data), size);
 }
 
-Mmap::Mmap(Mmap&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+Mmap::Mmap(Mmap&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 
 Mmap& Mmap::operator=(Mmap&& other) noexcept {
   std::swap(data_, other.data_);

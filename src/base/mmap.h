@@ -11,9 +11,11 @@ namespace cloche {
 // Owns one mmap()ed range; unmaps it once. Move-only.
 class Mmap {
  public:
-  // Anonymous, private, zero, not reserved in swap: untouched pages cost nothing. `size` is rounded up to pages by the kernel.
+  // Anonymous, private, zero, not reserved in swap: untouched pages cost nothing. `size` is rounded up to pages by the
+  // kernel.
   static Result<Mmap> anonymous(size_t size);
-  // `size` bytes of `fd` from `offset` (page-aligned), private and read-only. A file that shrinks under it means SIGBUS.
+  // `size` bytes of `fd` from `offset` (page-aligned), private and read-only. A file that shrinks under it means
+  // SIGBUS.
   static Result<Mmap> file(int fd, size_t size, size_t offset = 0);
 
   Mmap() = default;

@@ -16,7 +16,8 @@
 
 namespace cloche {
 
-// The failing half of a Result from the errno of the call that just failed. ENOENT and EACCES/EPERM get codes of their own.
+// The failing half of a Result from the errno of the call that just failed. ENOENT and EACCES/EPERM get codes of their
+// own.
 [[nodiscard]] std::unexpected<Error> fail_errno(std::string what, int sys_errno = errno);
 
 }  // namespace cloche

@@ -22,8 +22,9 @@ void Initramfs::pad() { bytes_.resize((bytes_.size() + 3) & ~size_t{3}); }
 // One header is 110 characters: the magic and 13 fields of 8 hexadecimal digits (cpio(5), "New ASCII Format").
 void Initramfs::add(std::string_view path, const Entry& entry, std::span<const std::byte> contents) {
   std::string header = "070701";
-  for (size_t field : {size_t{next_inode_++}, size_t{entry.mode}, size_t{0}, size_t{0}, size_t{entry.links}, size_t{0}, contents.size(),
-                       size_t{0}, size_t{0}, size_t{entry.major}, size_t{entry.minor}, path.size() + 1, size_t{0}})
+  for (size_t field :
+       {size_t{next_inode_++}, size_t{entry.mode}, size_t{0}, size_t{0}, size_t{entry.links}, size_t{0},
+        contents.size(), size_t{0}, size_t{0}, size_t{entry.major}, size_t{entry.minor}, path.size() + 1, size_t{0}})
     fmt::format_to(std::back_inserter(header), "{:08X}", field);
   append(bytes_, header);
   append(bytes_, path);

@@ -66,13 +66,19 @@ Result<KernelFile> open_kernel(const std::string& path) {
   return file;
 }
 
-// Reads [offset, offset + size) of the file into guest memory.
-Result<void> read_at(const KernelFile& file, uint64_t offset, uint64_t size, GuestAddr to, const GuestMemory& memory) {
+struct Piece {
+  uint64_t offset, size;
+};
+
+// Reads a piece of the file into guest memory.
+Result<void> read_at(const KernelFile& file, Piece piece, GuestAddr to, const GuestMemory& memory) {
+  auto [offset, size] = piece;
   if (offset > file.size || size > file.size - offset) return file.bad("truncated");
   auto place = memory.range(to, size);
   if (!place)
-    return file.bad(fmt::format("needs {} KiB at {:#x}, which the VM's {} MiB of memory do not cover: give it more memory", size >> 10,
-                                to.value, memory.size() >> 20));
+    return file.bad(
+        fmt::format("needs {} KiB at {:#x}, which the VM's {} MiB of memory do not cover: give it more memory",
+                    size >> 10, to.value, memory.size() >> 20));
   std::span<std::byte> rest = *place;
   while (!rest.empty()) {
     ssize_t got = ::pread(file.fd.get(), rest.data(), rest.size(), static_cast<off_t>(offset));
@@ -94,17 +100,19 @@ Result<LoadedKernel> load_elf(const KernelFile& file, const GuestMemory& memory)
   std::vector<Elf64_Phdr> segments(header.e_phnum);
   uint64_t table_size = segments.size() * sizeof(Elf64_Phdr);
   if (header.e_phoff > file.size || table_size > file.size - header.e_phoff) return file.bad("truncated");
-  if (::pread(file.fd.get(), segments.data(), table_size, static_cast<off_t>(header.e_phoff)) != static_cast<ssize_t>(table_size))
+  if (::pread(file.fd.get(), segments.data(), table_size, static_cast<off_t>(header.e_phoff)) !=
+      static_cast<ssize_t>(table_size))
     return file.bad("truncated");
   LoadedKernel kernel;
   bool entry_inside = false;
   uint64_t lowest_physical = UINT64_MAX, virtual_of_lowest = 0;
   for (const Elf64_Phdr& segment : segments) {
     if (segment.p_type != PT_LOAD || segment.p_memsz == 0) continue;
-    if (segment.p_filesz > segment.p_memsz || segment.p_memsz > kMaxImageBytes) return file.bad("damaged segment sizes");
+    if (segment.p_filesz > segment.p_memsz || segment.p_memsz > kMaxImageBytes)
+      return file.bad("damaged segment sizes");
     if (segment.p_paddr < kLowest || segment.p_paddr > UINT64_MAX - segment.p_memsz)
       return file.bad(fmt::format("wants to lie at {:#x}, below 1 MiB", uint64_t{segment.p_paddr}));
-    TRY(read_at(file, segment.p_offset, segment.p_filesz, {segment.p_paddr}, memory));
+    TRY(read_at(file, {segment.p_offset, segment.p_filesz}, {segment.p_paddr}, memory));
     // The rest of the segment is zero, as fresh guest memory is; it only has to be there.
     if (!memory.range({segment.p_paddr}, segment.p_memsz))
       return file.bad(fmt::format("does not fit into {} MiB of memory", memory.size() >> 20));
@@ -126,7 +134,8 @@ Result<LoadedKernel> load_elf(const KernelFile& file, const GuestMemory& memory)
 
 Result<LoadedKernel> load_bzimage(const KernelFile& file, const GuestMemory& memory) {
   auto version = file.at<le16>(kProtocolVersion);
-  if (version < kMinimalProtocol) return file.bad(fmt::format("boot protocol {:#x} is older than {:#x}", uint16_t{version}, kMinimalProtocol));
+  if (version < kMinimalProtocol)
+    return file.bad(fmt::format("boot protocol {:#x} is older than {:#x}", uint16_t{version}, kMinimalProtocol));
   if ((file.at<le16>(kExtendedLoadFlags) & kHas64BitEntry) == 0) return file.bad("no 64-bit entry point");
   unsigned sectors = file.at<uint8_t>(kSetupSectors);
   uint64_t offset = (sectors == 0 ? 4 : sectors) * 512ull + 512;
@@ -136,9 +145,10 @@ Result<LoadedKernel> load_bzimage(const KernelFile& file, const GuestMemory& mem
   uint64_t size = file.size - offset;
   // It unpacks itself in place and says how much room that takes.
   uint64_t room = std::max<uint64_t>(file.at<le32>(kInitSize), size);
-  TRY(read_at(file, offset, size, {load}, memory));
+  TRY(read_at(file, {offset, size}, {load}, memory));
   if (room > kMaxImageBytes || !memory.range({load}, room))
-    return file.bad(fmt::format("needs {} MiB to unpack itself, more than the VM's {} MiB of memory hold", room >> 20, memory.size() >> 20));
+    return file.bad(fmt::format("needs {} MiB to unpack itself, more than the VM's {} MiB of memory hold", room >> 20,
+                                memory.size() >> 20));
   LoadedKernel kernel;
   kernel.entry = {load + kEntry64Offset};
   kernel.first_free = page_above(load + room);
@@ -150,7 +160,9 @@ Result<LoadedKernel> load_bzimage(const KernelFile& file, const GuestMemory& mem
 }  // namespace
 
 Result<KernelFormat> recognize(const std::string& path, std::span<const std::byte> head) {
-  auto bad = [&](std::string_view what) { return fail(ErrorCode::kInvalidArgument, fmt::format("kernel {}: {}", path, what)); };
+  auto bad = [&](std::string_view what) {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("kernel {}: {}", path, what));
+  };
   if (head.empty()) return bad("the file is empty");
   auto byte = [&](size_t at) { return at < head.size() ? static_cast<uint8_t>(head[at]) : uint8_t{0}; };
   if (head.size() >= SELFMAG && std::memcmp(head.data(), ELFMAG, SELFMAG) == 0) {
@@ -158,7 +170,8 @@ Result<KernelFormat> recognize(const std::string& path, std::span<const std::byt
     uint16_t type = static_cast<uint16_t>(byte(16) | byte(17) << 8);
     uint16_t machine = static_cast<uint16_t>(byte(18) | byte(19) << 8);
     if (byte(EI_CLASS) != ELFCLASS64) return bad("a 32-bit ELF file; a 64-bit x86 kernel is needed");
-    if (machine != EM_X86_64) return bad(fmt::format("an ELF file for another architecture (machine {}); x86_64 is needed", machine));
+    if (machine != EM_X86_64)
+      return bad(fmt::format("an ELF file for another architecture (machine {}); x86_64 is needed", machine));
     if (type == ET_EXEC) return KernelFormat::kElf;
     if (type == ET_DYN) return KernelFormat::kKrunBundle;
     return bad("an ELF file that is neither a kernel nor a library");
@@ -168,7 +181,8 @@ Result<KernelFormat> recognize(const std::string& path, std::span<const std::byt
     if (head.size() < kInitSize + 8) return bad("truncated");
     return KernelFormat::kBzImage;
   }
-  if (byte(0) == 'M' && byte(1) == 'Z') return bad("a PE image (arm64 or EFI program); an x86_64 vmlinux or bzImage is needed");
+  if (byte(0) == 'M' && byte(1) == 'Z')
+    return bad("a PE image (arm64 or EFI program); an x86_64 vmlinux or bzImage is needed");
   if (byte(0) == 0x1f && byte(1) == 0x8b) return bad("gzip-compressed; unpack it first");
   bool text = std::ranges::all_of(head.first(std::min<size_t>(head.size(), 256)), [](std::byte each) {
     auto value = static_cast<uint8_t>(each);
@@ -180,19 +194,25 @@ Result<KernelFormat> recognize(const std::string& path, std::span<const std::byt
 Result<LoadedKernel> load_kernel(const std::string& path, const GuestMemory& memory) {
   KernelFile file = TRY(open_kernel(path));
   switch (TRY(recognize(path, file.head))) {
-    case KernelFormat::kElf: return load_elf(file, memory);
-    case KernelFormat::kBzImage: return load_bzimage(file, memory);
-    case KernelFormat::kKrunBundle: break;
+    case KernelFormat::kElf:
+      return load_elf(file, memory);
+    case KernelFormat::kBzImage:
+      return load_bzimage(file, memory);
+    case KernelFormat::kKrunBundle:
+      break;
   }
   return fail(ErrorCode::kInternal, fmt::format("kernel {}: a library is loaded by load_raw_kernel", path));
 }
 
-Result<LoadedKernel> load_raw_kernel(std::span<const std::byte> image, GuestAddr load, GuestAddr entry, const GuestMemory& memory) {
+Result<LoadedKernel> load_raw_kernel(std::span<const std::byte> image, GuestAddr load, GuestAddr entry,
+                                     const GuestMemory& memory) {
   if (load.value < kLowest || image.empty() || image.size() > kMaxImageBytes)
-    return fail(ErrorCode::kInvalidArgument, fmt::format("a kernel of {} bytes cannot lie at {:#x}", image.size(), load.value));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("a kernel of {} bytes cannot lie at {:#x}", image.size(), load.value));
   if (auto copied = memory.copy_in(load, image); !copied)
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("a kernel of {} MiB at {:#x} does not fit into {} MiB of memory", image.size() >> 20, load.value, memory.size() >> 20));
+                fmt::format("a kernel of {} MiB at {:#x} does not fit into {} MiB of memory", image.size() >> 20,
+                            load.value, memory.size() >> 20));
   if (entry < load || entry.value >= load.value + image.size())
     return fail(ErrorCode::kInvalidArgument, "the kernel's entry point lies outside of it");
   return LoadedKernel{entry, page_above(load.value + image.size()), std::nullopt};

@@ -1,4 +1,5 @@
-// Puts a kernel image into guest memory: an ELF vmlinux, a bzImage, or an image that a library (libkrunfw) holds in memory.
+// Puts a kernel image into guest memory: an ELF vmlinux, a bzImage, or an image that a library (libkrunfw) holds in
+// memory.
 //
 // The file is the user's and may be anything: every offset, size and address in it is checked before it is used.
 #pragma once
@@ -13,9 +14,9 @@
 namespace cloche::boot {
 
 enum class KernelFormat {
-  kElf,          // vmlinux: program headers say what goes where
-  kBzImage,      // Linux's own compressed image; it unpacks itself
-  kKrunBundle,   // a shared library that exports krunfw_get_kernel()
+  kElf,         // vmlinux: program headers say what goes where
+  kBzImage,     // Linux's own compressed image; it unpacks itself
+  kKrunBundle,  // a shared library that exports krunfw_get_kernel()
 };
 
 // What is at the start of a kernel file, by its magic numbers. kInvalidArgument, saying what it seems to be instead.
@@ -31,6 +32,7 @@ struct LoadedKernel {
 // Loads an ELF or bzImage file. Errors name the file and what is wrong with it.
 Result<LoadedKernel> load_kernel(const std::string& path, const GuestMemory& memory);
 // Loads an image that is in memory already, at `load` with its entry at `entry`.
-Result<LoadedKernel> load_raw_kernel(std::span<const std::byte> image, GuestAddr load, GuestAddr entry, const GuestMemory& memory);
+Result<LoadedKernel> load_raw_kernel(std::span<const std::byte> image, GuestAddr load, GuestAddr entry,
+                                     const GuestMemory& memory);
 
 }  // namespace cloche::boot

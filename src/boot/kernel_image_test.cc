@@ -124,7 +124,12 @@ TEST_F(KernelFileTest, RefusesWildNumbers) {
   check([](ElfFile& f) { f.segment.p_paddr = 0x7000; }, "below 1 MiB");
   check([](ElfFile& f) { f.segment.p_paddr = UINT64_MAX - 5; }, "");
   check([](ElfFile& f) { f.segment.p_memsz = UINT64_MAX; }, "damaged segment sizes");
-  check([](ElfFile& f) { f.segment.p_filesz = 1 << 20; f.segment.p_memsz = 1 << 20; }, "truncated");
+  check(
+      [](ElfFile& f) {
+        f.segment.p_filesz = 1 << 20;
+        f.segment.p_memsz = 1 << 20;
+      },
+      "truncated");
   check([](ElfFile& f) { f.segment.p_memsz = 100 << 20; }, "does not fit");
   check([](ElfFile& f) { f.segment.p_offset = UINT64_MAX - 3; }, "truncated");
   check([](ElfFile& f) { f.header.e_phnum = 0; }, "no program headers");
@@ -176,7 +181,8 @@ TEST_F(KernelFileTest, SurvivesRandomDamage) {
     auto elf = small_elf();
     std::vector<std::byte> file(bytes_of(elf).begin(), bytes_of(elf).end());
     if (round % 2 == 1) file = small_bzimage();
-    for (int i = 0; i < 3; ++i) file[4 + random() % (std::min<size_t>(file.size(), 0x270) - 4)] = static_cast<std::byte>(random());
+    for (int i = 0; i < 3; ++i)
+      file[4 + random() % (std::min<size_t>(file.size(), 0x270) - 4)] = static_cast<std::byte>(random());
     static_cast<void>(load_kernel(write(file), memory));
     ::unlink(paths_.back().c_str());
     paths_.pop_back();

@@ -9,7 +9,8 @@
 
 namespace cloche {
 
-// Something at addresses. Called on vCPU threads, possibly several at once; an access is 1, 2, 4 or 8 bytes and never blocks long.
+// Something at addresses. Called on vCPU threads, possibly several at once; an access is 1, 2, 4 or 8 bytes and never
+// blocks long.
 class BusDevice {
  public:
   virtual ~BusDevice() = default;
@@ -25,7 +26,8 @@ class IrqLine {
   virtual void raise() = 0;
 };
 
-// Addresses to devices, for one address space (ports or memory). Filled before the first vCPU runs and constant afterwards.
+// Addresses to devices, for one address space (ports or memory). Filled before the first vCPU runs and constant
+// afterwards.
 class Bus {
  public:
   // `device` must outlive the bus. Fails (kInternal) where ranges overlap.

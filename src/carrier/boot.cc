@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <iterator>
 
+#include "boot/initramfs.h"
 #include "carrier/qemu.h"
 
 namespace cloche::carrier {
@@ -28,27 +29,11 @@ constexpr int kPortTries = 5;
 
 void sleep_ms(int ms) { ::usleep(static_cast<useconds_t>(ms) * 1000); }
 
-void append_entry(std::vector<std::byte>& archive, std::string_view name, mode_t mode, std::span<const std::byte> contents,
-                  unsigned major = 0, unsigned minor = 0) {
-  static constexpr size_t kAlign = 4;
-  size_t inode = archive.size() + 1;  // Any number that no other entry has.
-  std::string header = "070701";
-  for (size_t field : {inode, size_t{mode}, size_t{0}, size_t{0}, size_t{1}, size_t{0}, contents.size(), size_t{0}, size_t{0}, size_t{major},
-                       size_t{minor}, name.size() + 1, size_t{0}})
-    fmt::format_to(std::back_inserter(header), "{:08X}", field);
-  header += name;
-  header += '\0';
-  auto raw = std::as_bytes(std::span(header));
-  archive.insert(archive.end(), raw.begin(), raw.end());
-  archive.resize((archive.size() + kAlign - 1) / kAlign * kAlign);
-  archive.insert(archive.end(), contents.begin(), contents.end());
-  archive.resize((archive.size() + kAlign - 1) / kAlign * kAlign);
-}
-
 std::unexpected<Error> did_not_come_up(const StateDirectory& state, ErrorCode code, std::string_view what) {
   std::string words = state.last_words();
   while (words.ends_with('\n')) words.pop_back();
-  return fail(code, fmt::format("start the emulated computer: {}{}{}", what, words.empty() ? "" : "; its last words:\n", words));
+  return fail(code, fmt::format("start the emulated computer: {}{}{}", what, words.empty() ? "" : "; its last words:\n",
+                                words));
 }
 
 Result<void> wait_for_agent(const Options& options, const StateDirectory& state) {
@@ -59,8 +44,9 @@ Result<void> wait_for_agent(const Options& options, const StateDirectory& state)
     auto now = Clock::now();
     if (now - began > kBootDeadline) {
       (void)kill_machine(state);
-      return did_not_come_up(state, ErrorCode::kTimeout,
-                             fmt::format("it did not answer within {} s", std::chrono::duration_cast<seconds>(kBootDeadline).count()));
+      return did_not_come_up(
+          state, ErrorCode::kTimeout,
+          fmt::format("it did not answer within {} s", std::chrono::duration_cast<seconds>(kBootDeadline).count()));
     }
     if (now > news) {
       options.progress("starting an emulated computer, once; commands run in it from now on");
@@ -74,11 +60,14 @@ Result<void> wait_for_agent(const Options& options, const StateDirectory& state)
 Result<QemuConfig> configure(const Options& options, const StateDirectory& state) {
   for (const std::string& file : {options.kernel_path, options.init_path})
     if (::access(file.c_str(), R_OK) < 0)
-      return fail(ErrorCode::kUnavailable, fmt::format("start the emulated computer: {} is not installed", file), errno);
+      return fail(ErrorCode::kUnavailable, fmt::format("start the emulated computer: {} is not installed", file),
+                  errno);
   char name[65] = {};
   (void)::gethostname(name, sizeof name - 1);
   std::string hostname(name);
-  if (hostname.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") != std::string::npos) hostname.clear();
+  if (hostname.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") !=
+      std::string::npos)
+    hostname.clear();
   struct stat usr{};
   return QemuConfig{.kind = options.kind,
                     .size = TRY(size_for_host(options.kind)),
@@ -95,12 +84,11 @@ Result<QemuConfig> configure(const Options& options, const StateDirectory& state
 }  // namespace
 
 std::vector<std::byte> make_initramfs(std::span<const std::byte> agent) {
-  std::vector<std::byte> archive;
-  append_entry(archive, "dev", S_IFDIR | 0755, {});
-  append_entry(archive, "dev/console", S_IFCHR | 0600, {}, 5, 1);
-  append_entry(archive, "init", S_IFREG | 0755, agent);
-  append_entry(archive, "TRAILER!!!", 0, {});
-  return archive;
+  boot::Initramfs archive;
+  archive.add_directory("dev");
+  archive.add_device("dev/console", 0600, 5, 1);
+  archive.add_file("init", agent, 0755);
+  return archive.finish();
 }
 
 Result<void> boot_machine(const Options& options, const StateDirectory& state) {
@@ -132,7 +120,9 @@ Result<void> kill_machine(const StateDirectory& state) {
   constexpr int kTermGrace_ms = 3000, kKillGrace_ms = 10'000;
   auto record = state.record();
   if (!state.alive()) return {};
-  if (!record) return fail(ErrorCode::kHost, state.path("record") + " is damaged: end the QEMU process named cloche-machine by hand");
+  if (!record)
+    return fail(ErrorCode::kHost,
+                state.path("record") + " is damaged: end the QEMU process named cloche-machine by hand");
   Fd process(static_cast<int>(::syscall(SYS_pidfd_open, record->pid, 0)));
   // While the lock is held the process that wrote the record lives, so the descriptor is that process and no later one.
   if (!process || !state.alive()) return {};

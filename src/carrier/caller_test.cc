@@ -38,9 +38,9 @@ TEST(Caller, CarriesWhatAProcessHas) {
     ::signal(SIGUSR1, SIG_IGN);
     if (::chdir("/usr") < 0) return false;
     Request request = describe();
-    return std::ranges::count(request.environment, "CARRIED=yes") == 1 && request.umask == 027 && request.working_directory == "/usr" &&
-           request.uid == ::geteuid() && (request.ignored_signals >> (SIGUSR1 - 1) & 1) == 1 && !request.limits.empty() &&
-           ::umask(0) == 027;
+    return std::ranges::count(request.environment, "CARRIED=yes") == 1 && request.umask == 027 &&
+           request.working_directory == "/usr" && request.uid == ::geteuid() &&
+           (request.ignored_signals >> (SIGUSR1 - 1) & 1) == 1 && !request.limits.empty() && ::umask(0) == 027;
   }));
 }
 
@@ -50,7 +50,8 @@ TEST(Caller, TellsClosedDescriptorsAndPipes) {
     pipe_at(-1, 2);
     ::close(0);
     Request request = describe();
-    return request.streams[0] == StreamKind::kClosed && request.streams[1] == StreamKind::kPipe && request.streams[2] == StreamKind::kPipe;
+    return request.streams[0] == StreamKind::kClosed && request.streams[1] == StreamKind::kPipe &&
+           request.streams[2] == StreamKind::kPipe;
   }));
 }
 

@@ -30,7 +30,8 @@ Result<Fd> lock(const Options& options, const StateDirectory& state) {
   for (int waited = 0; waited < kLockDeadline_ms; waited += kLockPoll_ms) {
     auto held = TRY(state.try_lock());
     if (held) return std::move(*held);
-    if (waited % kLockNews_ms == 2 * kLockPoll_ms * 10) options.progress("waiting for the emulated computer, which another cloche is starting");
+    if (waited % kLockNews_ms == 2 * kLockPoll_ms * 10)
+      options.progress("waiting for the emulated computer, which another cloche is starting");
     ::usleep(kLockPoll_ms * 1000);
   }
   return fail(ErrorCode::kTimeout, "another cloche has been starting the emulated computer for too long");
@@ -67,7 +68,8 @@ Result<std::optional<AgentStatus>> ask(const StateDirectory& state, MessageType 
     auto message = TRY(link.next());
     AgentStatus status;
     if (message && message->header.type == MessageType::kStatus && decode(message->payload, status)) return status;
-    if (message) return fail(ErrorCode::kProtocol, "the machine answers strangely: it may be of another version of cloche");
+    if (message)
+      return fail(ErrorCode::kProtocol, "the machine answers strangely: it may be of another version of cloche");
     pollfd wait{link.fd(), POLLIN, 0};
     if (::poll(&wait, 1, kAnswer_ms) == 0) return fail(ErrorCode::kTimeout, "the machine does not answer");
     if (!TRY(link.fill())) return std::nullopt;
@@ -89,7 +91,8 @@ Result<Exit> run_request(const Options& options, Request request, Terminal& term
       ran = session.accepted();
     }
     bool ours = !result && (result.error().code == ErrorCode::kHost || result.error().code == ErrorCode::kUnavailable);
-    // A machine may be about to end when we come (idle for long, or killed): then it had not begun, and a new one will do.
+    // A machine may be about to end when we come (idle for long, or killed): then it had not begun, and a new one will
+    // do.
     if (!ours || ran || i == kExecTries) return result;
     if (!wait_for_end(state, kOrderlyEnd_ms)) return result;
   }
@@ -122,7 +125,8 @@ Options installed_options(Kind kind) {
 bool inside_machine() { return ::getenv("CLOCHE_IN_MACHINE") != nullptr; }
 
 Result<void> start(const Options& options) {
-  if (inside_machine()) return fail(ErrorCode::kUnsupported, "this is the emulated computer already: it starts no other");
+  if (inside_machine())
+    return fail(ErrorCode::kUnsupported, "this is the emulated computer already: it starts no other");
   StateDirectory state = TRY(StateDirectory::open(options.kind));
   if (is_up(state)) return {};
   Fd held = TRY(lock(options, state));

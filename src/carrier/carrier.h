@@ -1,5 +1,6 @@
-// The emulated computer behind `cloche machine`: where the host has no usable KVM, one QEMU per user runs in the background, with
-// the host's files at the same paths, and commands run in it as if they ran here. DESIGN.md, decision 10.
+// The emulated computer behind `cloche machine`: where the host has no usable KVM, one QEMU per user runs in the
+// background, with the host's files at the same paths, and commands run in it as if they ran here. DESIGN.md,
+// decision 10.
 #pragma once
 
 #include <sys/types.h>
@@ -31,8 +32,9 @@ struct Options {
 // What a command ended with.
 struct Exit {
   bool signaled = false;
-  int value = 0;        // The exit code, or the signal's number.
-  std::string problem;  // Why the command could not be run at all; value is then 127 (not found), 126 or 125. Else empty.
+  int value = 0;  // The exit code, or the signal's number.
+  std::string
+      problem;  // Why the command could not be run at all; value is then 127 (not found), 126 or 125. Else empty.
 };
 
 // Who runs a command in the machine, where it is not the caller.
@@ -47,23 +49,24 @@ struct Status {
   unsigned cpus = 0, memory_mib = 0;
   unsigned commands = 0;  // That run in it now.
   uint64_t uptime_s = 0;
-  uint64_t idle_stop_s = 0;   // It ends after so long without a command; 0: never.
+  uint64_t idle_stop_s = 0;  // It ends after so long without a command; 0: never.
   std::string console_path;  // What it wrote on its serial console.
 };
 
-// Kernel and agent as they lie beside the program: EXE/../share/cloche/machine-vmlinux, EXE/../libexec/cloche/machine-init.
+// Kernel and agent as they lie beside the program: EXE/../share/cloche/machine-vmlinux,
+// EXE/../libexec/cloche/machine-init.
 Options installed_options(Kind kind = Kind::kNormal);
 
 // True inside the machine, where there is no other to be carried to.
 bool inside_machine();
 
-// Starts the machine unless it runs; returns when it answers. However many call at once, one is started, for all of them.
-// kUnavailable when something that it needs is not installed (the message says what to do), kTimeout, kHost.
+// Starts the machine unless it runs; returns when it answers. However many call at once, one is started, for all of
+// them. kUnavailable when something that it needs is not installed (the message says what to do), kTimeout, kHost.
 Result<void> start(const Options& options);
 
-// Runs a command in the machine (started when needed) with the caller's descriptors 0 to 2, environment, directory, identity and
-// limits; puts the caller's terminal into raw mode meanwhile. Signals that would end or stop the caller go to the command.
-// Must be called on the process's main thread, with no other thread waiting for those signals.
+// Runs a command in the machine (started when needed) with the caller's descriptors 0 to 2, environment, directory,
+// identity and limits; puts the caller's terminal into raw mode meanwhile. Signals that would end or stop the caller go
+// to the command. Must be called on the process's main thread, with no other thread waiting for those signals.
 Result<Exit> exec(const Options& options, std::vector<std::string> arguments, std::optional<User> user = {});
 
 // The same for this very program: what /proc/self/exe is, with these arguments.

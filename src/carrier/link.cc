@@ -20,7 +20,8 @@ void wait_for(int fd, short events) {
 
 Result<Link> Link::create(Fd socket) {
   int flags = ::fcntl(socket.get(), F_GETFL);
-  if (flags < 0 || ::fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) < 0) return fail_errno("make a socket non-blocking");
+  if (flags < 0 || ::fcntl(socket.get(), F_SETFL, flags | O_NONBLOCK) < 0)
+    return fail_errno("make a socket non-blocking");
   return Link(std::move(socket));
 }
 

@@ -36,8 +36,8 @@ class Link {
   // The next whole message of what has been read; none: fill() first. kProtocol when the peer sends nonsense.
   Result<std::optional<Message>> next();
 
-  // Says that nothing more will be sent, then reads until the peer closes: closing earlier, with something unread, would make
-  // TCP drop what the peer has not read yet.
+  // Says that nothing more will be sent, then reads until the peer closes: closing earlier, with something unread,
+  // would make TCP drop what the peer has not read yet.
   void finish();
 
  private:

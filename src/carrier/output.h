@@ -1,5 +1,6 @@
-// Writes to one of the caller's descriptors from a thread of its own. The descriptor is shared with programs that expect it to
-// block, so it cannot be made non-blocking; and whoever reads it may not read for hours, while keys and signals must still pass.
+// Writes to one of the caller's descriptors from a thread of its own. The descriptor is shared with programs that
+// expect it to block, so it cannot be made non-blocking; and whoever reads it may not read for hours, while keys and
+// signals must still pass.
 #pragma once
 
 #include <memory>
@@ -12,7 +13,8 @@ namespace cloche::carrier {
 
 class Output {
  public:
-  // Signals `wake` whenever something has changed. Both descriptors must outlive the thread: those of the process, that is.
+  // Signals `wake` whenever something has changed. Both descriptors must outlive the thread: those of the process, that
+  // is.
   static Result<Output> create(int fd, const EventFd& wake);
   Output(Output&&) = default;
   Output& operator=(Output&&) = default;

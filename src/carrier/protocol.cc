@@ -23,7 +23,8 @@ void get(Reader& from, WindowSize& window) {
 }
 
 void put(Writer& to, const TerminalSettings& terminal) {
-  for (uint32_t word : {terminal.input, terminal.output, terminal.control, terminal.local, terminal.input_speed, terminal.output_speed})
+  for (uint32_t word :
+       {terminal.input, terminal.output, terminal.control, terminal.local, terminal.input_speed, terminal.output_speed})
     to.put(word);
   to.put(std::string_view(terminal.characters));
 }
@@ -53,7 +54,8 @@ bool decode(std::span<const std::byte> bytes, Header& header) {
   from.get(type);
   from.get(stream);
   from.get(header.reserved);
-  if (!from.done() || type < 1 || type > static_cast<uint8_t>(MessageType::kMismatch) || stream >= kStreams) return false;
+  if (!from.done() || type < 1 || type > static_cast<uint8_t>(MessageType::kMismatch) || stream >= kStreams)
+    return false;
   header.type = static_cast<MessageType>(type);
   header.stream = static_cast<Stream>(stream);
   return header.reserved == 0 && header.payload_size <= kMaxPayload;
@@ -193,8 +195,7 @@ bool decode_number(std::span<const std::byte> payload, uint32_t& number) {
 bool equal_secrets(std::string_view left, std::string_view right) {
   if (left.size() != right.size()) return false;  // The length is no secret.
   volatile unsigned char difference = 0;
-  for (size_t i = 0; i < left.size(); ++i)
-    difference = static_cast<unsigned char>(difference | (left[i] ^ right[i]));
+  for (size_t i = 0; i < left.size(); ++i) difference = static_cast<unsigned char>(difference | (left[i] ^ right[i]));
   return difference == 0;
 }
 

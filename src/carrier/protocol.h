@@ -1,9 +1,11 @@
-// What cloche and the agent of the emulated computer (guest/machine-init) say to each other, one TCP connection per command.
+// What cloche and the agent of the emulated computer (guest/machine-init) say to each other, one TCP connection per
+// command.
 //
-// The client opens with Token and then one of Request, Ask or PowerOff. After a Request the agent answers Accepted, and from there
-// both send Data, End, Closed and Credit for each stream, the client Signal and Resize, the agent Stopped and, last of all, Exited.
-// No side sends more Data on a stream than it has credit for: kWindow at first, and what Credit adds. So a stream that nobody reads
-// holds up neither the other streams nor a signal, and neither side ever has to hold more than a window of a stream.
+// The client opens with Token and then one of Request, Ask or PowerOff. After a Request the agent answers Accepted, and
+// from there both send Data, End, Closed and Credit for each stream, the client Signal and Resize, the agent Stopped
+// and, last of all, Exited. No side sends more Data on a stream than it has credit for: kWindow at first, and what
+// Credit adds. So a stream that nobody reads holds up neither the other streams nor a signal, and neither side ever has
+// to hold more than a window of a stream.
 #pragma once
 
 #include <cstdint>
@@ -16,13 +18,14 @@
 namespace cloche::carrier {
 
 inline constexpr uint16_t kProtocolVersion = 1;
-inline constexpr uint16_t kAgentPort = 1024;           // Inside the machine.
-inline constexpr size_t kTokenBytes = 32;              // 256 bits of the host's random generator.
-inline constexpr uint32_t kMaxPayload = 8 << 20;       // A Request: Linux allows 6 MiB of arguments and environment.
-inline constexpr uint32_t kMaxStrangerPayload = 256;   // Before the token is known to be right.
-inline constexpr uint32_t kMaxData = 64 << 10;         // One Data message.
-inline constexpr uint32_t kWindow = 1 << 20;           // Data on its way on one stream.
-inline constexpr std::string_view kReadyLine = "cloche-machine: ready";  // On the serial console, when the agent listens.
+inline constexpr uint16_t kAgentPort = 1024;          // Inside the machine.
+inline constexpr size_t kTokenBytes = 32;             // 256 bits of the host's random generator.
+inline constexpr uint32_t kMaxPayload = 8 << 20;      // A Request: Linux allows 6 MiB of arguments and environment.
+inline constexpr uint32_t kMaxStrangerPayload = 256;  // Before the token is known to be right.
+inline constexpr uint32_t kMaxData = 64 << 10;        // One Data message.
+inline constexpr uint32_t kWindow = 1 << 20;          // Data on its way on one stream.
+inline constexpr std::string_view kReadyLine =
+    "cloche-machine: ready";  // On the serial console, when the agent listens.
 
 enum class MessageType : uint8_t {
   kToken = 1,      // client -> agent: u16 version, kTokenBytes; a wrong one and the connection is closed
@@ -36,7 +39,8 @@ enum class MessageType : uint8_t {
   kCredit = 9,     // both: u32, so many bytes more of this stream are welcome
   kSignal = 10,    // client -> agent: u32 number, to the command's process group
   kResize = 11,    // client -> agent: WindowSize
-  kStopped = 12,   // agent -> client: the command was stopped by a signal; the client stops as well, and sends SIGCONT when continued
+  kStopped = 12,   // agent -> client: the command was stopped by a signal; the client stops as well, and sends SIGCONT
+                   // when continued
   kExited = 13,    // agent -> client: the command ended and all its output has been sent
   kStatus = 14,    // agent -> client
   kMismatch = 15,  // agent -> client: u16, the version it speaks
@@ -69,7 +73,7 @@ struct TerminalSettings {
 };
 
 struct Limit {
-  uint32_t resource = 0;  // RLIMIT_* of Linux.
+  uint32_t resource = 0;        // RLIMIT_* of Linux.
   uint64_t soft = 0, hard = 0;  // UINT64_MAX: unlimited.
 };
 
@@ -112,7 +116,7 @@ struct Exited {
 };
 
 struct AgentStatus {
-  uint32_t commands = 0;    // Connections that run a command now.
+  uint32_t commands = 0;  // Connections that run a command now.
   uint64_t uptime_s = 0;
   uint64_t idle_stop_s = 0;  // Powers off after so long without a command; 0: never.
 };
@@ -126,7 +130,8 @@ std::vector<std::byte> encode_number(uint32_t number);  // Credit, Signal, Misma
 std::vector<std::byte> encode(const Header& header);
 
 // All of these: false when the bytes are not exactly such a message.
-bool decode(std::span<const std::byte> bytes, Header& header);  // Of Header::kSize bytes; checks type and stream, not the size.
+bool decode(std::span<const std::byte> bytes,
+            Header& header);  // Of Header::kSize bytes; checks type and stream, not the size.
 bool decode(std::span<const std::byte> payload, Token& token);
 bool decode(std::span<const std::byte> payload, Request& request);
 bool decode(std::span<const std::byte> payload, WindowSize& window);

@@ -45,7 +45,8 @@ std::string quoted(std::string_view value) {
 }
 
 std::string kernel_command_line(const QemuConfig& config) {
-  // The clocks are known to be right, so nothing is calibrated; a panic ends QEMU (-no-reboot) instead of leaving it running.
+  // The clocks are known to be right, so nothing is calibrated; a panic ends QEMU (-no-reboot) instead of leaving it
+  // running.
   std::string line = "console=ttyS0 quiet panic=-1 reboot=t no_timer_check tsc=reliable mitigations=off";
   // PID 1 finds these two in its environment.
   line += fmt::format(" CLOCHE_IDLE_S={}", config.idle_stop_s);
@@ -54,9 +55,10 @@ std::string kernel_command_line(const QemuConfig& config) {
 }
 
 void add_share(std::vector<std::string>& arguments, std::string_view name, std::string_view path, bool as_root) {
-  arguments.insert(arguments.end(),
-                   {"-fsdev", fmt::format("local,id={},path={},security_model={},multidevs=remap", name, path, as_root ? "passthrough" : "none"),
-                    "-device", fmt::format("virtio-9p-pci,fsdev={},mount_tag=cloche-{}", name, name)});
+  arguments.insert(arguments.end(), {"-fsdev",
+                                     fmt::format("local,id={},path={},security_model={},multidevs=remap", name, path,
+                                                 as_root ? "passthrough" : "none"),
+                                     "-device", fmt::format("virtio-9p-pci,fsdev={},mount_tag=cloche-{}", name, name)});
 }
 
 // Only what is safe between fork() and exec(): the caller may have threads.
@@ -92,8 +94,8 @@ void write_record(const LaunchPlan& plan) {
   // Descriptor 3 is the life lock, 4 the report; everything else of the caller's is closed.
   int life = ::fcntl(plan.life, F_DUPFD, 10), report = ::fcntl(plan.report, F_DUPFD, 10);
   int log = ::fcntl(plan.log, F_DUPFD, 10), null = ::fcntl(plan.null, F_DUPFD, 10);
-  if (life < 0 || report < 0 || ::dup2(null, 0) < 0 || ::dup2(log, 1) < 0 || ::dup2(log, 2) < 0 || ::dup2(life, 3) < 0 ||
-      ::dup3(report, 4, O_CLOEXEC) < 0)
+  if (life < 0 || report < 0 || ::dup2(null, 0) < 0 || ::dup2(log, 1) < 0 || ::dup2(log, 2) < 0 ||
+      ::dup2(life, 3) < 0 || ::dup3(report, 4, O_CLOEXEC) < 0)
     give_up(plan);
   ::close_range(5, ~0U, 0);
   rlimit files{};
@@ -112,10 +114,13 @@ void write_record(const LaunchPlan& plan) {
 }  // namespace
 
 Result<Size> size_for_host(Kind kind) {
-  auto half = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) / 2 / (1 << 20);
-  uint64_t memory = TRY(number_from_environment("CLOCHE_MACHINE_MEMORY_MIB", std::min<uint64_t>(half, kMostMemory_mib)));
+  auto half =
+      static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) / 2 / (1 << 20);
+  uint64_t memory =
+      TRY(number_from_environment("CLOCHE_MACHINE_MEMORY_MIB", std::min<uint64_t>(half, kMostMemory_mib)));
   if (memory < kLeastMemory_mib || memory > (1 << 20))
-    return fail(ErrorCode::kInvalidArgument, fmt::format("a machine of {} MiB of memory: it needs {} MiB or more", memory, kLeastMemory_mib));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("a machine of {} MiB of memory: it needs {} MiB or more", memory, kLeastMemory_mib));
   cpu_set_t allowed;
   int processors = ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
   auto cpus = std::clamp(static_cast<unsigned>(processors), 1U, kMostCpus);
@@ -138,22 +143,23 @@ Result<std::string> find_qemu() {
     from = to + 1;
   }
   return fail(ErrorCode::kUnavailable,
-              "this host has no usable KVM, and QEMU, which could stand in for it, is not installed: apt-get install qemu-system-x86");
+              "this host has no usable KVM, and QEMU, which could stand in for it, is not installed: apt-get install "
+              "qemu-system-x86");
 }
 
 std::vector<std::string> qemu_arguments(const QemuConfig& config) {
   bool icount = config.kind == Kind::kIcount;
   std::vector<std::string> arguments{
-      "qemu-system-x86_64", "-name", icount ? "cloche-machine-icount" : "cloche-machine",
-      "-M", "q35,vmport=off", "-accel", icount ? "tcg,thread=single" : "tcg,thread=multi", "-cpu", "max,-erms",
-      "-smp", std::to_string(config.size.cpus), "-m", std::to_string(config.size.memory_mib),
-      "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-parallel", "none", "-no-reboot",
-      "-rtc", "base=utc,clock=host", "-kernel", config.kernel_path, "-initrd", config.initramfs_path,
-      "-append", kernel_command_line(config),
-      "-chardev", "file,id=console,path=" + quoted(config.console_path), "-serial", "chardev:console",
-      "-fw_cfg", "name=opt/cloche/token,file=" + quoted(config.token_path),
+      "qemu-system-x86_64", "-name", icount ? "cloche-machine-icount" : "cloche-machine", "-M", "q35,vmport=off",
+      "-accel", icount ? "tcg,thread=single" : "tcg,thread=multi", "-cpu", "max,-erms", "-smp",
+      std::to_string(config.size.cpus), "-m", std::to_string(config.size.memory_mib), "-nodefaults", "-no-user-config",
+      "-display", "none", "-monitor", "none", "-parallel", "none", "-no-reboot", "-rtc", "base=utc,clock=host",
+      "-kernel", config.kernel_path, "-initrd", config.initramfs_path, "-append", kernel_command_line(config),
+      "-chardev", "file,id=console,path=" + quoted(config.console_path), "-serial", "chardev:console", "-fw_cfg",
+      "name=opt/cloche/token,file=" + quoted(config.token_path),
       // restrict=on: nothing gets out of the machine, to the host or beyond; only the forwarded port leads in.
-      "-netdev", fmt::format("user,id=wire,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:{}-10.0.2.15:{}", config.port, kAgentPort),
+      "-netdev",
+      fmt::format("user,id=wire,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:{}-10.0.2.15:{}", config.port, kAgentPort),
       "-device", "virtio-net-pci,netdev=wire,romfile=", "-device", "virtio-rng-pci"};
   if (icount) arguments.insert(arguments.end(), {"-icount", "shift=0,sleep=off"});
   add_share(arguments, "root", "/", config.as_root);
@@ -168,7 +174,8 @@ Result<uint16_t> free_port() {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   socklen_t size = sizeof address;
   auto* raw = reinterpret_cast<sockaddr*>(&address);
-  if (!socket || ::bind(socket.get(), raw, size) < 0 || ::getsockname(socket.get(), raw, &size) < 0) return fail_errno("find a free port");
+  if (!socket || ::bind(socket.get(), raw, size) < 0 || ::getsockname(socket.get(), raw, &size) < 0)
+    return fail_errno("find a free port");
   return ntohs(address.sin_port);
 }
 
@@ -180,8 +187,11 @@ Result<void> launch_qemu(const std::string& program, const QemuConfig& config, c
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) < 0) return fail_errno("make a pipe");
   Fd report(ends[0]), report_write(ends[1]);
-  LaunchPlan plan{program.c_str(), {}, life.get(), log.get(), null.get(), report_write.get(), state.path("record"),
-                  fmt::format(" {} {} {}\n", config.port, config.size.cpus, config.size.memory_mib)};
+  LaunchPlan plan{
+      program.c_str(),      {},
+      life.get(),           log.get(),
+      null.get(),           report_write.get(),
+      state.path("record"), fmt::format(" {} {} {}\n", config.port, config.size.cpus, config.size.memory_mib)};
   for (std::string& each : arguments) plan.arguments.push_back(each.data());
   plan.arguments.push_back(nullptr);
 

@@ -15,18 +15,18 @@ struct Size {
   unsigned memory_mib = 0;
 };
 
-// Half of the host's memory, at most 8 GiB, and its processors, at most 4; one processor for kIcount. CLOCHE_MACHINE_MEMORY_MIB
-// says otherwise about the memory; kInvalidArgument when it is no sensible number.
+// Half of the host's memory, at most 8 GiB, and its processors, at most 4; one processor for kIcount.
+// CLOCHE_MACHINE_MEMORY_MIB says otherwise about the memory; kInvalidArgument when it is no sensible number.
 Result<Size> size_for_host(Kind kind);
 
-// After how many idle seconds the machine ends: CLOCHE_MACHINE_IDLE_MINUTES (0: never), or 15 minutes; 3 for kIcount, which keeps
-// a processor of the host busy even when idle.
+// After how many idle seconds the machine ends: CLOCHE_MACHINE_IDLE_MINUTES (0: never), or 15 minutes; 3 for kIcount,
+// which keeps a processor of the host busy even when idle.
 Result<uint64_t> idle_stop_s(Kind kind);
 
 struct QemuConfig {
   Kind kind = Kind::kNormal;
   Size size;
-  uint16_t port = 0;        // On 127.0.0.1, forwarded to the agent.
+  uint16_t port = 0;  // On 127.0.0.1, forwarded to the agent.
   uint64_t idle_stop_s = 0;
   std::string kernel_path, initramfs_path, token_path, console_path;
   bool share_cached_usr = true;  // The host has a /usr.
@@ -40,8 +40,8 @@ Result<std::string> find_qemu();
 // Its arguments, the program's name first.
 std::vector<std::string> qemu_arguments(const QemuConfig& config);
 
-// Starts it in a session of its own, with nothing of ours but `life` (see StateDirectory::take_life) and its log. It has written
-// its record when this returns.
+// Starts it in a session of its own, with nothing of ours but `life` (see StateDirectory::take_life) and its log. It
+// has written its record when this returns.
 Result<void> launch_qemu(const std::string& program, const QemuConfig& config, const StateDirectory& state, Fd life);
 
 // A port of 127.0.0.1 that was free a moment ago.

@@ -15,8 +15,15 @@ using testing::HasSubstr;
 using testing::Not;
 
 QemuConfig sample(Kind kind = Kind::kNormal) {
-  return {.kind = kind, .size = {2, 4096}, .port = 4567, .idle_stop_s = 900, .kernel_path = "/k/vmlinux", .initramfs_path = "/s/initramfs",
-          .token_path = "/s/to,ken", .console_path = "/s/console.log", .hostname = "host"};
+  return {.kind = kind,
+          .size = {2, 4096},
+          .port = 4567,
+          .idle_stop_s = 900,
+          .kernel_path = "/k/vmlinux",
+          .initramfs_path = "/s/initramfs",
+          .token_path = "/s/to,ken",
+          .console_path = "/s/console.log",
+          .hostname = "host"};
 }
 
 std::string joined(const std::vector<std::string>& arguments) {
@@ -95,7 +102,7 @@ TEST(Initramfs, IsAnArchiveWithTheAgentInIt) {
   ASSERT_NE(init, std::string::npos);
   std::string header = text.substr(init - 110, 110);
   EXPECT_EQ(header.substr(0, 6), "070701");
-  EXPECT_EQ(header.substr(14, 8), "000081ED");                         // A regular file, mode 0755.
+  EXPECT_EQ(header.substr(14, 8), "000081ED");  // A regular file, mode 0755.
   EXPECT_EQ(std::stoul(header.substr(54, 8), nullptr, 16), agent.size());
   size_t contents = (init + 5 + 3) / 4 * 4;
   EXPECT_EQ(text.substr(contents, agent.size()), agent);

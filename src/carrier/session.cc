@@ -49,7 +49,8 @@ Result<void> Session::open_streams(const Request& request) {
   wake_ = TRY(EventFd::create());
   constexpr Stream kPipes[] = {Stream::kStdin, Stream::kStdout, Stream::kStderr};
   for (int fd : {1, 2})
-    if (request.streams[fd] == StreamKind::kPipe) locals_[static_cast<size_t>(kPipes[fd])].output = TRY(Output::create(fd, *wake_));
+    if (request.streams[fd] == StreamKind::kPipe)
+      locals_[static_cast<size_t>(kPipes[fd])].output = TRY(Output::create(fd, *wake_));
   // A terminal is written through a descriptor that is open for it: stdout or stderr before stdin.
   for (int fd : {1, 2, 0}) {
     auto& local = locals_[static_cast<size_t>(Stream::kTerminal)];
@@ -91,7 +92,8 @@ Result<Exit> Session::run(const Request& request) {
 
 bool Session::finished() const {
   if (!exited_) return false;
-  return ended_by_ != 0 || std::ranges::all_of(locals_, [](const Local& local) { return !local.output || local.output->idle(); });
+  return ended_by_ != 0 ||
+         std::ranges::all_of(locals_, [](const Local& local) { return !local.output || local.output->idle(); });
 }
 
 Result<Exit> Session::result() const {
@@ -136,7 +138,8 @@ Result<void> Session::handle(const Message& message) {
       accepted_ = true;
       return {};
     case MessageType::kMismatch:
-      return fail(ErrorCode::kUnsupported, "the running machine is of another version of cloche: end it with `cloche machine stop`");
+      return fail(ErrorCode::kUnsupported,
+                  "the running machine is of another version of cloche: end it with `cloche machine stop`");
     case MessageType::kData:
       if (!local.output || !local.window.accept(message.payload.size())) return nonsense();
       local.output->put(message.payload);
@@ -212,8 +215,8 @@ void Session::pass_written() {
   }
 }
 
-// Job control: the caller's shell must see that the job has stopped, with its terminal in order. SIGTSTP with its usual meaning
-// does that, or nothing where there is no shell to continue us.
+// Job control: the caller's shell must see that the job has stopped, with its terminal in order. SIGTSTP with its usual
+// meaning does that, or nothing where there is no shell to continue us.
 void Session::stop_with_command() {
   bool was_raw = terminal_.raw();
   terminal_.restore();

@@ -1,4 +1,5 @@
-// The caller's side of one command in the machine: its descriptors, terminal and signals on one hand, the connection on the other.
+// The caller's side of one command in the machine: its descriptors, terminal and signals on one hand, the connection on
+// the other.
 #pragma once
 
 #include <signal.h>
@@ -13,8 +14,8 @@
 
 namespace cloche::carrier {
 
-// Blocks, while it lives, the signals that are passed on to the command, and hands them out through a descriptor. Signals that
-// the caller ignores (nohup, a background job of a plain shell) stay ignored.
+// Blocks, while it lives, the signals that are passed on to the command, and hands them out through a descriptor.
+// Signals that the caller ignores (nohup, a background job of a plain shell) stay ignored.
 class PassedSignals {
  public:
   static Result<PassedSignals> create();
@@ -34,7 +35,8 @@ class PassedSignals {
 class Session {
  public:
   // `link` has sent its token. Nothing is done to the terminal before run().
-  Session(Link link, Terminal& terminal, const PassedSignals& signals) : link_(std::move(link)), terminal_(terminal), signals_(signals) {}
+  Session(Link link, Terminal& terminal, const PassedSignals& signals)
+      : link_(std::move(link)), terminal_(terminal), signals_(signals) {}
 
   // Sends the request and serves it to its end. Until accepted() the command has certainly not run.
   Result<Exit> run(const Request& request);

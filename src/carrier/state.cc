@@ -31,8 +31,10 @@ Result<void> private_directory(const std::string& path, mode_t forbidden) {
   if (::lstat(path.c_str(), &found) < 0) return fail_errno("look at " + path);
   if (!S_ISDIR(found.st_mode)) return fail(ErrorCode::kPermission, path + " is not a directory: remove it");
   if (found.st_uid != ::geteuid())
-    return fail(ErrorCode::kPermission, fmt::format("{} belongs to user {}, not to you: it is not safe to use", path, found.st_uid));
-  if ((found.st_mode & forbidden) != 0) return fail(ErrorCode::kPermission, path + " is open to others: chmod 700 it, or remove it");
+    return fail(ErrorCode::kPermission,
+                fmt::format("{} belongs to user {}, not to you: it is not safe to use", path, found.st_uid));
+  if ((found.st_mode & forbidden) != 0)
+    return fail(ErrorCode::kPermission, path + " is open to others: chmod 700 it, or remove it");
   return {};
 }
 
@@ -100,7 +102,8 @@ std::optional<Record> StateDirectory::record() const {
 
 Result<void> StateDirectory::make_token() const {
   std::array<std::byte, kTokenBytes> token;
-  if (::getrandom(token.data(), token.size(), 0) != static_cast<ssize_t>(token.size())) return fail_errno("draw a random token");
+  if (::getrandom(token.data(), token.size(), 0) != static_cast<ssize_t>(token.size()))
+    return fail_errno("draw a random token");
   return write_private_file(path("token"), token);
 }
 

@@ -1,5 +1,5 @@
-// Where a running machine is written down: one private directory per user and kind, with a lock for whoever starts it, a lock
-// that QEMU itself holds for as long as it lives, and a record of its process and port.
+// Where a running machine is written down: one private directory per user and kind, with a lock for whoever starts it,
+// a lock that QEMU itself holds for as long as it lives, and a record of its process and port.
 #pragma once
 
 #include <sys/types.h>
@@ -21,7 +21,8 @@ struct Record {
 
 class StateDirectory {
  public:
-  // The user's own: below $XDG_RUNTIME_DIR or /run/user/UID, where one of them is there and is ours, else /tmp/cloche-UID.
+  // The user's own: below $XDG_RUNTIME_DIR or /run/user/UID, where one of them is there and is ours, else
+  // /tmp/cloche-UID.
   static Result<StateDirectory> open(Kind kind);
   // Below `base`. What is missing is created; what is there and could be somebody else's is refused (kPermission).
   static Result<StateDirectory> open_below(const std::string& base, Kind kind);

@@ -140,7 +140,8 @@ TEST_F(StateTest, RecordRoundTripsAndDamageIsNoRecord) {
   EXPECT_EQ(record->pid, 4242);
   EXPECT_EQ(record->port, 40'000);
   EXPECT_EQ(record->memory_mib, 8192U);
-  for (const char* damaged : {"", "1 2 3 4\n", "42", "42 99999 1 1\n", "-5 1 1 1\n", "a b c d\n", "42 1 1 1", "0 0 0 0\n"})
+  for (const char* damaged :
+       {"", "1 2 3 4\n", "42", "42 99999 1 1\n", "-5 1 1 1\n", "a b c d\n", "42 1 1 1", "0 0 0 0\n"})
     EXPECT_FALSE(decode_record(damaged).has_value()) << damaged;
 }
 

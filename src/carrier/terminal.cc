@@ -7,7 +7,8 @@
 namespace cloche::carrier {
 namespace {
 
-// Settings may have to be changed when the shell has taken the terminal back already: without SIGTTOU blocked that would stop us.
+// Settings may have to be changed when the shell has taken the terminal back already: without SIGTTOU blocked that
+// would stop us.
 void set(int fd, const termios& settings) {
   sigset_t stop, before;
   ::sigemptyset(&stop);
@@ -44,7 +45,12 @@ void Terminal::restore() {
 TerminalSettings Terminal::settings() const {
   if (!original_) return {};
   const termios& now = *original_;
-  return {now.c_iflag, now.c_oflag, now.c_cflag, now.c_lflag, ::cfgetispeed(&now), ::cfgetospeed(&now),
+  return {now.c_iflag,
+          now.c_oflag,
+          now.c_cflag,
+          now.c_lflag,
+          ::cfgetispeed(&now),
+          ::cfgetospeed(&now),
           std::string(reinterpret_cast<const char*>(now.c_cc), sizeof now.c_cc)};
 }
 

@@ -52,8 +52,8 @@ TEST(Terminal, KnowsItsSizeAndSettings) {
   EXPECT_TRUE(on_terminal([] {
     Terminal terminal(0);
     auto settings = terminal.settings();
-    return terminal.present() && terminal.window().rows == 31 && terminal.window().columns == 77 && settings.control != 0 &&
-           settings.characters[VINTR] == 3;
+    return terminal.present() && terminal.window().rows == 31 && terminal.window().columns == 77 &&
+           settings.control != 0 && settings.characters[VINTR] == 3;
   }));
 }
 

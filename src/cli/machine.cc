@@ -68,14 +68,19 @@ int run_status(const MachineArguments& arguments) {
   if (arguments.json) {
     nlohmann::json json{{"running", status->running}, {"console", status->console_path}};
     if (status->running)
-      json.update({{"pid", status->pid}, {"port", status->port}, {"cpus", status->cpus}, {"memory_mib", status->memory_mib},
-                   {"commands", status->commands}, {"uptime_s", status->uptime_s}, {"idle_stop_s", status->idle_stop_s}});
+      json.update({{"pid", status->pid},
+                   {"port", status->port},
+                   {"cpus", status->cpus},
+                   {"memory_mib", status->memory_mib},
+                   {"commands", status->commands},
+                   {"uptime_s", status->uptime_s},
+                   {"idle_stop_s", status->idle_stop_s}});
     fmt::print("{}\n", json.dump());
   } else if (!status->running) {
     fmt::print("not running\n");
   } else {
-    fmt::print("running: QEMU {}, {} processors, {} MiB, up {} s, {} commands\n", status->pid, status->cpus, status->memory_mib,
-               status->uptime_s, status->commands);
+    fmt::print("running: QEMU {}, {} processors, {} MiB, up {} s, {} commands\n", status->pid, status->cpus,
+               status->memory_mib, status->uptime_s, status->commands);
   }
   return 0;
 }
@@ -92,8 +97,10 @@ void add_machine_command(CLI::App& app, std::function<int()>& action) {
     command->callback([arguments, run, &action] { action = [arguments, run] { return run(*arguments); }; });
     return command;
   };
-  add("start", "Start it, unless it runs", [](const MachineArguments& all) { return report(carrier::start(all.options())); });
-  add("stop", "End it and everything in it", [](const MachineArguments& all) { return report(carrier::stop(all.options())); });
+  add("start", "Start it, unless it runs",
+      [](const MachineArguments& all) { return report(carrier::start(all.options())); });
+  add("stop", "End it and everything in it",
+      [](const MachineArguments& all) { return report(carrier::stop(all.options())); });
   add("status", "Does it run?", run_status)->add_flag("--json", arguments->json, "As one line of JSON");
   auto* exec = add("exec", "Run a command in it, as if it ran here", run_exec);
   exec->add_option("-u,--user", arguments->user, "UID[:GID] instead of the caller's");

@@ -1,7 +1,7 @@
 // The seam between cloche and what runs guests: a VM, its memory slots, its interrupt lines, its vCPUs and their exits.
 //
-// KVM stands behind it today (hypervisor/kvm/). Order matters for speed: memory is registered before the interrupt chips are
-// created (registering 128 MiB afterwards takes 100 times as long, facts measured with KVM on Linux 6).
+// KVM stands behind it today (hypervisor/kvm/). Order matters for speed: memory is registered before the interrupt
+// chips are created (registering 128 MiB afterwards takes 100 times as long, facts measured with KVM on Linux 6).
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@
 namespace cloche::hypervisor {
 
 enum class ExitKind {
-  kPortRead,       // `data` is to be filled
-  kPortWrite,      // `data` holds what was written
-  kMemoryRead,     // as above, at a guest physical address that no memory slot covers
+  kPortRead,    // `data` is to be filled
+  kPortWrite,   // `data` holds what was written
+  kMemoryRead,  // as above, at a guest physical address that no memory slot covers
   kMemoryWrite,
   kInterrupted,    // kick(), or a signal: nothing happened in the guest
   kHalted,         // HLT with nobody to wake it (no in-kernel interrupt chip)
@@ -27,8 +27,8 @@ enum class ExitKind {
   kInternalError,  // the hypervisor could not go on; `detail` says why
 };
 
-// One return from the guest. `data` points into memory shared with the hypervisor and is valid until the next run(). A port access
-// by a string instruction carries `count` items of data.size() / count bytes each.
+// One return from the guest. `data` points into memory shared with the hypervisor and is valid until the next run(). A
+// port access by a string instruction carries `count` items of data.size() / count bytes each.
 struct Exit {
   ExitKind kind = ExitKind::kInterrupted;
   uint64_t address = 0;

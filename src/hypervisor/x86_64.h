@@ -1,4 +1,5 @@
-// The state of an x86_64 vCPU that the machine sets, in names of the CPU's manuals and free of any hypervisor's headers.
+// The state of an x86_64 vCPU that the machine sets, in names of the CPU's manuals and free of any hypervisor's
+// headers.
 #pragma once
 
 #include <array>

@@ -31,13 +31,18 @@ Machine::Machine(MachineConfig config, Timeline timeline, std::unique_ptr<EventL
       timeline_(std::move(timeline)),
       loop_(std::move(loop)),
       serial_([this](std::span<const std::byte> bytes) { console_log_.append(bytes); }),
-      keyboard_([this] { cpu_ended(EndKind::kReset, "the guest restarted or powered off without reporting how its command ended"); }),
+      keyboard_([this] {
+        cpu_ended(EndKind::kReset, "the guest restarted or powered off without reporting how its command ended");
+      }),
       console_([this](std::span<const std::byte> bytes) { console_log_.append(bytes); }),
       vsock_(*loop_, {}, config_.log),
       session_(*loop_, config_.log,
                {.hello = [this](const wire::Hello& hello) { greet(hello); },
                 .exited = [this](const wire::Exited& exited) { take_report(exited); },
-                .broken = [this](const std::string& reason) { guest_gone(EndKind::kReset, "the guest's cloche-init is gone: " + reason); }}) {}
+                .broken =
+                    [this](const std::string& reason) {
+                      guest_gone(EndKind::kReset, "the guest's cloche-init is gone: " + reason);
+                    }}) {}
 
 Result<std::unique_ptr<Machine>> Machine::create(MachineConfig config, Timeline timeline) {
   auto loop = TRY(EventLoop::create());
@@ -97,20 +102,23 @@ Result<void> Machine::add_device(virtio::Device& device, std::string name) {
 }
 
 std::string Machine::command_line() const {
-  // quiet: each console character is an exit. reboot=k: restarts through the keyboard controller, which tells an orderly end from a
-  // triple fault. panic=-1: a panic restarts at once, and is recognised by what it printed. noreplace-smp: with one vCPU the kernel
-  // would patch itself for it, and that costs more than the lock prefixes do. swiotlb=noforce: no device here needs bounce buffers.
+  // quiet: each console character is an exit. reboot=k: restarts through the keyboard controller, which tells an
+  // orderly end from a triple fault. panic=-1: a panic restarts at once, and is recognised by what it printed.
+  // noreplace-smp: with one vCPU the kernel would patch itself for it, and that costs more than the lock prefixes do.
+  // swiotlb=noforce: no device here needs bounce buffers.
   std::string line = "console=hvc0 quiet reboot=k panic=-1 no_timer_check noreplace-smp swiotlb=noforce";
   for (size_t index = 0; index < transports_.size(); ++index) {
     uint64_t base = x86_64::kMmioBase + index * virtio::MmioTransport::kSize;
-    line += fmt::format(" virtio_mmio.device=4K@{:#x}:{}", base, x86_64::kDeviceLines[index % std::size(x86_64::kDeviceLines)]);
+    line += fmt::format(" virtio_mmio.device=4K@{:#x}:{}", base,
+                        x86_64::kDeviceLines[index % std::size(x86_64::kDeviceLines)]);
   }
   if (!config_.extra_command_line.empty()) line += " " + config_.extra_command_line;
   return line;
 }
 
 Result<boot::LoadedKernel> Machine::load_kernel() {
-  if (TRY(is_krun_bundle(config_.kernel_path))) return load_krun_bundle(config_.bundle_reader_path, config_.kernel_path, memory_);
+  if (TRY(is_krun_bundle(config_.kernel_path)))
+    return load_krun_bundle(config_.bundle_reader_path, config_.kernel_path, memory_);
   return boot::load_kernel(config_.kernel_path, memory_);
 }
 
@@ -152,17 +160,25 @@ Result<vsock::HostStream> Machine::connect_stream(uint32_t port) {
       TRY(session_.adopt(std::move(ours)));
       return both_ways(std::move(guests));
     }
-    case wire::kStdinPort: stream.input = std::move(config_.input); break;
-    case wire::kStdoutPort: stream.output = std::move(config_.output); break;
-    case wire::kStderrPort: stream.output = std::move(config_.error); break;
+    case wire::kStdinPort:
+      stream.input = std::move(config_.input);
+      break;
+    case wire::kStdoutPort:
+      stream.output = std::move(config_.output);
+      break;
+    case wire::kStderrPort:
+      stream.output = std::move(config_.error);
+      break;
     case wire::kTerminalPort:
       stream.input = std::move(config_.input);
       stream.output = std::move(config_.output);
       break;
-    default: break;
+    default:
+      break;
   }
   // Each stream is given out once; a second connect to it finds nothing.
-  if (!stream.input && !stream.output) return fail(ErrorCode::kGuest, fmt::format("nothing listens on vsock port {}", port));
+  if (!stream.input && !stream.output)
+    return fail(ErrorCode::kGuest, fmt::format("nothing listens on vsock port {}", port));
   return stream;
 }
 

@@ -30,7 +30,7 @@ struct MachineConfig {
   wire::Start start;
   // The command's streams on this side: stdin (or the terminal), stdout, stderr. An empty one is not connected.
   Fd input, output, error;
-  Fd console;                        // The guest kernel's console goes here too, where given.
+  Fd console;  // The guest kernel's console goes here too, where given.
   std::optional<std::chrono::milliseconds> timeout;
   Log log;
 };

@@ -21,7 +21,8 @@ enum class EndKind {
   kStopped,      // We were told to end it.
 };
 
-// One stretch of time. Host times are CLOCK_MONOTONIC of this host in ns; guest times have been moved onto the same clock.
+// One stretch of time. Host times are CLOCK_MONOTONIC of this host in ns; guest times have been moved onto the same
+// clock.
 struct Phase {
   std::string name;
   bool in_guest = false;

@@ -84,7 +84,8 @@ void GuestSession::frame(const wire::FrameHeader& header, std::span<const std::b
 void GuestSession::give_up(std::string reason) {
   if (ended_) return;
   ended_ = true;
-  // The socket stays open until the VM ends: closing it would make a live cloche-init power off before we know what happened.
+  // The socket stays open until the VM ends: closing it would make a live cloche-init power off before we know what
+  // happened.
   loop_.unwatch(socket_.get());
   log_.warning("guest control connection: {}", reason);
   events_.broken(std::move(reason));

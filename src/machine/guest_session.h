@@ -1,6 +1,7 @@
 // GuestSession: the host's half of the conversation with cloche-init (wire/guest.h) on the control connection.
 //
-// The guest is hostile: a frame that is too long, of an unknown type or out of turn ends the conversation, never the VMM.
+// The guest is hostile: a frame that is too long, of an unknown type or out of turn ends the conversation, never the
+// VMM.
 #pragma once
 
 #include <functional>
@@ -16,17 +17,20 @@ namespace cloche {
 class GuestSession {
  public:
   struct Events {
-    std::function<void(const wire::Hello&)> hello;     // Answer with start().
-    std::function<void(const wire::Exited&)> exited;   // At most once.
-    std::function<void(std::string reason)> broken;    // The guest left the protocol, or the connection ended before Exited.
+    std::function<void(const wire::Hello&)> hello;    // Answer with start().
+    std::function<void(const wire::Exited&)> exited;  // At most once.
+    std::function<void(std::string reason)>
+        broken;  // The guest left the protocol, or the connection ended before Exited.
   };
   // Loop thread, all of it.
-  GuestSession(EventLoop& loop, Log log, Events events) : loop_(loop), log_(std::move(log)), events_(std::move(events)) {}
+  GuestSession(EventLoop& loop, Log log, Events events)
+      : loop_(loop), log_(std::move(log)), events_(std::move(events)) {}
   ~GuestSession();
   GuestSession(const GuestSession&) = delete;
   GuestSession& operator=(const GuestSession&) = delete;
 
-  // The guest's connection to kControlPort: our end of a socketpair. Only the first is taken; later ones are an error for the guest.
+  // The guest's connection to kControlPort: our end of a socketpair. Only the first is taken; later ones are an error
+  // for the guest.
   Result<void> adopt(Fd socket);
 
   void start(const wire::Start& start) { send(wire::encode(start)); }

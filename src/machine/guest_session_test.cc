@@ -29,7 +29,8 @@ class GuestSessionTest : public ::testing::Test {
   int hellos_ = 0, exits_ = 0;
   std::vector<std::string> broken_;
   wire::Exited exited_;
-  GuestSession session_{*loop_, Log(),
+  GuestSession session_{*loop_,
+                        Log(),
                         {.hello = [this](const wire::Hello&) { ++hellos_; },
                          .exited =
                              [this](const wire::Exited& exited) {

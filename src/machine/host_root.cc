@@ -17,15 +17,72 @@ using Children = std::vector<std::pair<std::string, fs::Node>>;
 
 constexpr const char* kProgramDirectories[] = {"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"};
 
-// What programs read to run at all. A list of what is in, never of what is out: a new secret in /etc stays out by itself.
-constexpr const char* kEtc[] = {
-    "alternatives", "bash.bashrc", "bindresvport.blacklist", "ca-certificates", "ca-certificates.conf", "debian_version", "default/locale",
-    "dpkg/origins", "emacs", "fonts", "gai.conf", "group", "gitattributes", "host.conf", "inputrc", "issue", "java-11-openjdk",
-    "java-17-openjdk", "java-21-openjdk", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "locale.alias", "locale.conf", "locale.gen",
-    "login.defs", "lsb-release", "magic", "magic.mime", "mailcap", "mime.types", "nanorc", "networks", "nsswitch.conf", "ocaml", "os-release",
-    "papersize", "passwd", "perl", "profile", "profile.d", "protocols", "python2.7", "python3", "python3.9", "python3.10", "python3.11",
-    "python3.12", "python3.13", "R", "rpc", "ruby", "sensible", "services", "shells", "skel", "ssl/certs", "ssl/openssl.cnf", "terminfo",
-    "timezone", "vim", "xattr.conf", "xdg"};
+// What programs read to run at all. A list of what is in, never of what is out: a new secret in /etc stays out by
+// itself.
+constexpr const char* kEtc[] = {"alternatives",
+                                "bash.bashrc",
+                                "bindresvport.blacklist",
+                                "ca-certificates",
+                                "ca-certificates.conf",
+                                "debian_version",
+                                "default/locale",
+                                "dpkg/origins",
+                                "emacs",
+                                "fonts",
+                                "gai.conf",
+                                "group",
+                                "gitattributes",
+                                "host.conf",
+                                "inputrc",
+                                "issue",
+                                "java-11-openjdk",
+                                "java-17-openjdk",
+                                "java-21-openjdk",
+                                "ld.so.cache",
+                                "ld.so.conf",
+                                "ld.so.conf.d",
+                                "localtime",
+                                "locale.alias",
+                                "locale.conf",
+                                "locale.gen",
+                                "login.defs",
+                                "lsb-release",
+                                "magic",
+                                "magic.mime",
+                                "mailcap",
+                                "mime.types",
+                                "nanorc",
+                                "networks",
+                                "nsswitch.conf",
+                                "ocaml",
+                                "os-release",
+                                "papersize",
+                                "passwd",
+                                "perl",
+                                "profile",
+                                "profile.d",
+                                "protocols",
+                                "python2.7",
+                                "python3",
+                                "python3.9",
+                                "python3.10",
+                                "python3.11",
+                                "python3.12",
+                                "python3.13",
+                                "R",
+                                "rpc",
+                                "ruby",
+                                "sensible",
+                                "services",
+                                "shells",
+                                "skel",
+                                "ssl/certs",
+                                "ssl/openssl.cnf",
+                                "terminfo",
+                                "timezone",
+                                "vim",
+                                "xattr.conf",
+                                "xdg"};
 
 // Empty directories that programs expect to find.
 constexpr const char* kEmpty[] = {"dev", "home", "media", "mnt", "opt", "proc", "root", "run", "srv", "sys"};
@@ -39,7 +96,8 @@ Result<fs::Node> host_node(const std::string& path) {
     if (size < 0) return fail_errno("read link " + path);
     return fs::Node::symlink(std::string(target.data(), static_cast<size_t>(size)));
   }
-  if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode)) return fail(ErrorCode::kUnsupported, path + " is not a file");
+  if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode))
+    return fail(ErrorCode::kUnsupported, path + " is not a file");
   return fs::Node::host(TRY(open_file(path, O_PATH | O_NOFOLLOW)));
 }
 

@@ -53,7 +53,8 @@ Result<bool> is_krun_bundle(const std::string& path) {
   return TRY(boot::recognize(path, head)) == boot::KernelFormat::kKrunBundle;
 }
 
-Result<boot::LoadedKernel> load_krun_bundle(const std::string& reader_path, const std::string& path, const GuestMemory& memory) {
+Result<boot::LoadedKernel> load_krun_bundle(const std::string& reader_path, const std::string& path,
+                                            const GuestMemory& memory) {
   Fd image(::memfd_create("kernel", MFD_CLOEXEC));
   if (!image) return fail_errno("create a memory file");
   TRY(run_reader(reader_path, path, image));

@@ -13,6 +13,7 @@ namespace cloche {
 Result<bool> is_krun_bundle(const std::string& path);
 
 // Runs `reader_path` on the library and loads what its krunfw_get_kernel() holds.
-Result<boot::LoadedKernel> load_krun_bundle(const std::string& reader_path, const std::string& path, const GuestMemory& memory);
+Result<boot::LoadedKernel> load_krun_bundle(const std::string& reader_path, const std::string& path,
+                                            const GuestMemory& memory);
 
 }  // namespace cloche

@@ -44,7 +44,8 @@ class Machine {
   Machine(const Machine&) = delete;
   Machine& operator=(const Machine&) = delete;
 
-  // Runs the VM on this thread (the event loop) and one thread per vCPU, until it has ended and all output was handed over.
+  // Runs the VM on this thread (the event loop) and one thread per vCPU, until it has ended and all output was handed
+  // over.
   Result<ExitReport> run();
 
   // While run() runs, on its thread (through loop()).

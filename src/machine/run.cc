@@ -65,14 +65,23 @@ bool Machine::serve_exit(const hypervisor::Exit& exit, unsigned index) {
     case ExitKind::kPortWrite:
       for (uint32_t i = 0; i < exit.count; ++i) ports_.write(exit.address, exit.data.subspan(i * item, item));
       return true;
-    case ExitKind::kMemoryRead: mmio_.read(exit.address, exit.data); return true;
-    case ExitKind::kMemoryWrite: mmio_.write(exit.address, exit.data); return true;
-    case ExitKind::kInterrupted: return true;
+    case ExitKind::kMemoryRead:
+      mmio_.read(exit.address, exit.data);
+      return true;
+    case ExitKind::kMemoryWrite:
+      mmio_.write(exit.address, exit.data);
+      return true;
+    case ExitKind::kInterrupted:
+      return true;
     case ExitKind::kShutdown:
       cpu_ended(EndKind::kTripleFault, fmt::format("triple fault on vCPU {}: {}", index, cpus_[index]->describe()));
       return false;
-    case ExitKind::kHalted: cpu_ended(EndKind::kReset, "the guest halted for good"); return false;
-    case ExitKind::kInternalError: cpu_ended(EndKind::kCpuError, exit.detail); return false;
+    case ExitKind::kHalted:
+      cpu_ended(EndKind::kReset, "the guest halted for good");
+      return false;
+    case ExitKind::kInternalError:
+      cpu_ended(EndKind::kCpuError, exit.detail);
+      return false;
   }
   return true;
 }
@@ -108,7 +117,8 @@ void Machine::classify(EndKind kind, std::string detail) {
   if (exited_) return;
   std::string tail = console_log_.last_lines(200);
   if (kind != EndKind::kCpuError && says(tail, "Kernel panic - not syncing")) {
-    if (says(tail, "Attempted to kill init")) return end(EndKind::kInitKilled, "the guest's init was killed, so its kernel panicked");
+    if (says(tail, "Attempted to kill init"))
+      return end(EndKind::kInitKilled, "the guest's init was killed, so its kernel panicked");
     return end(EndKind::kPanic, "the guest kernel panicked");
   }
   end(kind, std::move(detail));
@@ -156,8 +166,10 @@ ExitReport Machine::make_report() {
   ExitReport report;
   report.kind = ended_.value_or(EndKind::kStopped);
   report.detail = detail_;
-  if (report.kind == EndKind::kReported) report.exited = *exited_;
-  else report.console_tail = console_log_.last_lines(kTailLines);
+  if (report.kind == EndKind::kReported)
+    report.exited = *exited_;
+  else
+    report.console_tail = console_log_.last_lines(kTailLines);
   report.phases = timeline_.take();
   add_guest_phases(report);
   for (const auto& transport : transports_) report.guest_faults += transport->faults();

@@ -25,8 +25,8 @@ struct MemoryRegion {
   std::span<std::byte> bytes;
 };
 
-// Owns the guest's memory. Its layout is fixed at create(); any thread may use it afterwards. The guest writes to it at any
-// time, so what is read once must be copied before it is checked (load(), copy_out()).
+// Owns the guest's memory. Its layout is fixed at create(); any thread may use it afterwards. The guest writes to it at
+// any time, so what is read once must be copied before it is checked (load(), copy_out()).
 class GuestMemory {
  public:
   struct Range {
@@ -36,8 +36,8 @@ class GuestMemory {
   // Maps zeroed memory for each range; ranges ascend and do not touch each other's bytes.
   static Result<GuestMemory> create(std::span<const Range> ranges);
 
-  // The `size` bytes at `address` as this process sees them. Fails (kGuest) unless all of them lie in one region; a size of 0 is
-  // fine anywhere inside or at the end of a region.
+  // The `size` bytes at `address` as this process sees them. Fails (kGuest) unless all of them lie in one region; a
+  // size of 0 is fine anywhere inside or at the end of a region.
   Result<std::span<std::byte>> range(GuestAddr address, uint64_t size) const;
 
   // Copies between guest memory and ours.

@@ -385,7 +385,7 @@ TEST(QueueCreate, RefusesRingsOutsideMemory) {
   FakeMemory memory;
   const QueueLayout good = FakeRing(memory, 0, 8).layout();
   for (uint64_t address : std::array<uint64_t, 4>{FakeMemory::kSize, FakeMemory::kSize - 16, ~0ull - 15, 1ull << 62}) {
-    for (GuestAddr QueueLayout::*part :
+    for (GuestAddr QueueLayout::* part :
          {&QueueLayout::descriptors, &QueueLayout::driver_ring, &QueueLayout::device_ring}) {
       QueueLayout layout = good;
       (layout.*part).value = address;

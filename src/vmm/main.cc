@@ -18,7 +18,8 @@ namespace {
 
 constexpr int kUsage = 2;
 
-// Whatever the terminal or a careless `kill` sends: our starter decides what becomes of the VM, and tells us on the socket.
+// Whatever the terminal or a careless `kill` sends: our starter decides what becomes of the VM, and tells us on the
+// socket.
 void ignore_signals() {
   for (int signal : {SIGINT, SIGQUIT, SIGHUP, SIGTERM, SIGPIPE, SIGUSR1, SIGUSR2, SIGXFSZ}) ::signal(signal, SIG_IGN);
 }
@@ -41,9 +42,11 @@ Result<std::optional<Frame>> read_frame(int fd) {
   size_t got = TRY(read_full(fd, raw));
   if (got == 0) return std::nullopt;
   Frame frame;
-  if (got < raw.size() || !wire::decode_header(raw, frame.header)) return fail(ErrorCode::kProtocol, "read a command: damaged frame");
+  if (got < raw.size() || !wire::decode_header(raw, frame.header))
+    return fail(ErrorCode::kProtocol, "read a command: damaged frame");
   frame.payload.resize(frame.header.payload_size);
-  if (TRY(read_full(fd, frame.payload)) < frame.payload.size()) return fail(ErrorCode::kProtocol, "read a command: it ended early");
+  if (TRY(read_full(fd, frame.payload)) < frame.payload.size())
+    return fail(ErrorCode::kProtocol, "read a command: it ended early");
   return frame;
 }
 
@@ -61,8 +64,10 @@ void obey(Machine& machine, const Frame& frame) {
       if (wire::decode_resize(frame.payload, rows, columns)) machine.resize(rows, columns);
       return;
     }
-    case wire::VmmFrame::kStop: return machine.stop("it was told to stop");
-    default: return machine.stop("its starter sent what it must not");
+    case wire::VmmFrame::kStop:
+      return machine.stop("it was told to stop");
+    default:
+      return machine.stop("its starter sent what it must not");
   }
 }
 
@@ -82,7 +87,8 @@ wire::Ended to_wire(ExitReport report) {
   ended.exited = std::move(report.exited);
   ended.detail = std::move(report.detail);
   ended.console_tail = std::move(report.console_tail);
-  for (Phase& phase : report.phases) ended.phases.push_back({std::move(phase.name), phase.in_guest, phase.begin_ns, phase.end_ns});
+  for (Phase& phase : report.phases)
+    ended.phases.push_back({std::move(phase.name), phase.in_guest, phase.begin_ns, phase.end_ns});
   ended.guest_faults = report.guest_faults;
   return ended;
 }

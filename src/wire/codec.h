@@ -1,5 +1,5 @@
-// Writer and Reader: how every message between our own programs lies in bytes. Integers are little-endian, text and lists carry a
-// 32-bit count. Used by the guest as well: no exceptions, nothing but the standard headers.
+// Writer and Reader: how every message between our own programs lies in bytes. Integers are little-endian, text and
+// lists carry a 32-bit count. Used by the guest as well: no exceptions, nothing but the standard headers.
 #pragma once
 
 #include <cstddef>
@@ -35,8 +35,8 @@ class Writer {
   std::vector<std::byte> bytes_;
 };
 
-// Reads what a Writer wrote, from bytes that may be anybody's: past the end, or with a count that cannot be, it yields zeros and
-// ok() turns false for good. Check ok() once, at the end.
+// Reads what a Writer wrote, from bytes that may be anybody's: past the end, or with a count that cannot be, it yields
+// zeros and ok() turns false for good. Check ok() once, at the end.
 class Reader {
  public:
   explicit Reader(std::span<const std::byte> bytes) : rest_(bytes) {}

@@ -103,8 +103,8 @@ std::vector<std::byte> encode(const Exited& exited) {
   to.put(exited.kind);
   to.put(exited.value);
   to.put(std::string_view(exited.what));
-  for (uint64_t time : {exited.began_ns, exited.started_ns, exited.mounted_ns, exited.executed_ns, exited.ended_ns,
-                        exited.drained_ns})
+  for (uint64_t time :
+       {exited.began_ns, exited.started_ns, exited.mounted_ns, exited.executed_ns, exited.ended_ns, exited.drained_ns})
     to.put(time);
   return frame(FrameType::kExited, std::move(to));
 }
@@ -114,8 +114,8 @@ bool decode(std::span<const std::byte> payload, Exited& exited) {
   from.get(exited.kind);
   from.get(exited.value);
   from.get(exited.what);
-  for (uint64_t* time : {&exited.began_ns, &exited.started_ns, &exited.mounted_ns, &exited.executed_ns, &exited.ended_ns,
-                         &exited.drained_ns})
+  for (uint64_t* time : {&exited.began_ns, &exited.started_ns, &exited.mounted_ns, &exited.executed_ns,
+                         &exited.ended_ns, &exited.drained_ns})
     from.get(*time);
   return from.done() && exited.kind <= ExitKind::kFailed;
 }

@@ -1,8 +1,9 @@
 // What the VMM and cloche-init say to each other over vsock.
 //
-// PID 1 connects to CID 2, kControlPort, and says Hello; the host answers with Start. Then the guest connects the streams that
-// Start names, runs the command, sends Exited when every byte of output has been handed over, and waits for the host to end the VM
-// (it powers off by itself if the connection closes). On the control connection each message is a FrameHeader and its payload.
+// PID 1 connects to CID 2, kControlPort, and says Hello; the host answers with Start. Then the guest connects the
+// streams that Start names, runs the command, sends Exited when every byte of output has been handed over, and waits
+// for the host to end the VM (it powers off by itself if the connection closes). On the control connection each message
+// is a FrameHeader and its payload.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,8 @@ namespace cloche::wire {
 
 inline constexpr uint32_t kHostCid = 2;
 inline constexpr uint32_t kControlPort = 1;
-inline constexpr uint32_t kStdinPort = 2;     // The guest reads; end of file is the host's half close.
-inline constexpr uint32_t kStdoutPort = 3;    // The guest writes; it half-closes after the last byte.
+inline constexpr uint32_t kStdinPort = 2;   // The guest reads; end of file is the host's half close.
+inline constexpr uint32_t kStdoutPort = 3;  // The guest writes; it half-closes after the last byte.
 inline constexpr uint32_t kStderrPort = 4;
 inline constexpr uint32_t kTerminalPort = 5;  // Both ways: the master side of the guest's terminal.
 
@@ -92,8 +93,8 @@ struct Exited {
   ExitKind kind = ExitKind::kExited;
   uint32_t value = 0;
   std::string what;
-  // Guest CLOCK_MONOTONIC in ns: PID 1 began, Start arrived, root and shares mounted, command exec'ed, command ended, output
-  // handed over. 0 for what was not reached.
+  // Guest CLOCK_MONOTONIC in ns: PID 1 began, Start arrived, root and shares mounted, command exec'ed, command ended,
+  // output handed over. 0 for what was not reached.
   uint64_t began_ns = 0, started_ns = 0, mounted_ns = 0, executed_ns = 0, ended_ns = 0, drained_ns = 0;
 };
 

@@ -43,8 +43,8 @@ std::vector<std::byte> encode(const VmConfig& config) {
   Writer to;
   to.put(config.cpus);
   to.put(config.memory_mib);
-  for (const std::string* text : {&config.kernel_path, &config.init_path, &config.bundle_reader_path, &config.console_path,
-                                  &config.extra_command_line, &config.root_path})
+  for (const std::string* text : {&config.kernel_path, &config.init_path, &config.bundle_reader_path,
+                                  &config.console_path, &config.extra_command_line, &config.root_path})
     put_text(to, *text);
   to.put(config.root);
   to.put(static_cast<uint32_t>(config.shares.size()));

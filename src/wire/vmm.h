@@ -1,8 +1,9 @@
 // What libcloche and the VMM process it starts say to each other.
 //
-// libcloche starts `cloche-vmm --fd N` with one end of a SOCK_STREAM socketpair at fd N, and the command's standard input, output and
-// error at 0, 1 and 2. The first frame is VmConfig; commands follow in that direction, reports come back. A closed socket tells the VMM
-// that its starter is gone: it ends the VM. Frames are [u32 payload size][u16 type][u16 zero][payload], as in wire/guest.h.
+// libcloche starts `cloche-vmm --fd N` with one end of a SOCK_STREAM socketpair at fd N, and the command's standard
+// input, output and error at 0, 1 and 2. The first frame is VmConfig; commands follow in that direction, reports come
+// back. A closed socket tells the VMM that its starter is gone: it ends the VM. Frames are [u32 payload size][u16
+// type][u16 zero][payload], as in wire/guest.h.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,8 @@ enum class RootKind : uint8_t {
 
 struct VmShare {
   std::string tag;
-  std::string host_path;  // Absolute. A directory, or a file (is_file: shown as kSingleFileName, the only entry of a directory).
+  std::string host_path;  // Absolute. A directory, or a file (is_file: shown as kSingleFileName, the only entry of a
+                          // directory).
   bool read_only = false;
   bool is_file = false;
 };

@@ -231,7 +231,7 @@ def _snapshot():
     files = _files(os.environ.get("HOME", "/nonexistent")) | _files(os.environ["TMPDIR"])
     for folder in ("/tmp", "/var/tmp", "/dev/shm", "/run"):
         files |= _files(folder, "cloche")
-    files.discard(f"/dev/shm/cloche-{os.geteuid()}")  # Where KVM's measured speed is kept, for as long as the host is up.
+    files.discard(f"/dev/shm/cloche-{os.geteuid()}")  # KVM's measured speed, kept while the host is up.
     return alive, sockets, mounts, files, _files("/sys/kernel/debug/kvm")
 
 

@@ -42,18 +42,24 @@ static u32 get(u32 device, u32 offset) { return *(volatile u32*)reg(device, offs
 // of all.
 static u64 address(void) {
   switch (below(16)) {
-    case 0: return ~0ul - below(64);
-    case 1: return 0xbfffff00ul + below(0x200);
-    case 2: return 0x100000000ul + below(0x1000);
-    case 3: return kMmio + below(0x4000);
-    case 4: return pick() | 1ul << 40;
-    default: return kPlayground + below(kPlaygroundSize);
+    case 0:
+      return ~0ul - below(64);
+    case 1:
+      return 0xbfffff00ul + below(0x200);
+    case 2:
+      return 0x100000000ul + below(0x1000);
+    case 3:
+      return kMmio + below(0x4000);
+    case 4:
+      return pick() | 1ul << 40;
+    default:
+      return kPlayground + below(kPlaygroundSize);
   }
 }
 
 static u32 length(void) {
-  static const u32 kOdd[] = {0, 1, 3, 8, 12, 16, 40, 44, 80, 0xffff, 0x10000, 0x100000,
-                             0x7fffffff, 0x80000000u, 0xffffffffu};
+  static const u32 kOdd[] = {0,  1,      3,       8,        12,         16,          40,         44,
+                             80, 0xffff, 0x10000, 0x100000, 0x7fffffff, 0x80000000u, 0xffffffffu};
   return below(3) ? kOdd[below(sizeof kOdd / sizeof *kOdd)] : below(8192);
 }
 
@@ -67,14 +73,24 @@ static void poke(u32 device) {
   volatile void* where = reg(device, offset);
   u64 value = below(2) ? below(16) : pick();
   switch (below(8)) {
-    case 0: *(volatile u8*)where = (u8)value; break;
-    case 1: *(volatile u16*)where = (u16)value; break;
+    case 0:
+      *(volatile u8*)where = (u8)value;
+      break;
+    case 1:
+      *(volatile u16*)where = (u16)value;
+      break;
     case 2:
       if (offset + 8 <= 0x80 || offset > 0xa7) *(volatile u64*)where = value;
       break;
-    case 3: (void)*(volatile u8*)where; break;
-    case 4: (void)*(volatile u64*)where; break;
-    default: *(volatile u32*)where = (u32)value; break;
+    case 3:
+      (void)*(volatile u8*)where;
+      break;
+    case 4:
+      (void)*(volatile u64*)where;
+      break;
+    default:
+      *(volatile u32*)where = (u32)value;
+      break;
   }
 }
 

@@ -34,7 +34,8 @@ void add_memory_map(boot_params& params, const GuestMemory& memory) {
   }
 }
 
-// Two levels of tables and 2 MiB pages: the kernel needs itself, the zero page and the command line to be mapped one to one.
+// Two levels of tables and 2 MiB pages: the kernel needs itself, the zero page and the command line to be mapped one to
+// one.
 Result<void> write_page_tables(const GuestMemory& memory) {
   constexpr uint64_t kPresentWritable = 3, kLargePage = 0x80, kTable = 0x1000;
   uint64_t pdpt = kPageTables.value + kTable;
@@ -67,8 +68,8 @@ Result<GuestAddr> place_initramfs(const BootInput& input, const GuestMemory& mem
   GuestAddr place = input.kernel.first_free;
   if (!memory.copy_in(place, input.initramfs))
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("an initramfs of {} KiB does not fit into {} MiB of memory beside the kernel", input.initramfs.size() >> 10,
-                            memory.size() >> 20));
+                fmt::format("an initramfs of {} KiB does not fit into {} MiB of memory beside the kernel",
+                            input.initramfs.size() >> 10, memory.size() >> 20));
   return place;
 }
 
@@ -78,7 +79,8 @@ Result<void> write_boot_params(const BootInput& input, const GuestMemory& memory
   if (input.command_line.size() >= kMaxCommandLine)
     return fail(ErrorCode::kInvalidArgument, fmt::format("the kernel command line is {} bytes long; Linux takes {}",
                                                          input.command_line.size(), kMaxCommandLine - 1));
-  TRY(memory.copy_in(kCommandLine, std::as_bytes(std::span(input.command_line.c_str(), input.command_line.size() + 1))));
+  TRY(memory.copy_in(kCommandLine,
+                     std::as_bytes(std::span(input.command_line.c_str(), input.command_line.size() + 1))));
   GuestAddr initramfs = TRY(place_initramfs(input, memory));
 
   boot_params params{};

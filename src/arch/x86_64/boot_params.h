@@ -1,5 +1,5 @@
-// What Linux finds in memory when it is entered: zero page, memory map, command line, random seed, MP table, page tables.
-// (Linux Documentation/x86/boot.rst and zero-page.rst; Intel MultiProcessor Specification 1.4.)
+// What Linux finds in memory when it is entered: zero page, memory map, command line, random seed, MP table, page
+// tables. (Linux Documentation/x86/boot.rst and zero-page.rst; Intel MultiProcessor Specification 1.4.)
 #pragma once
 
 #include <string>

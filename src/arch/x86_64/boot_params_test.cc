@@ -54,7 +54,8 @@ TEST(BootParams, WritesWhatLinuxReads) {
   EXPECT_EQ(params.hdr.ramdisk_image, 0x1200000u);
   EXPECT_EQ(params.hdr.ramdisk_size, 100u);
   EXPECT_EQ(memory.load<uint8_t>({0x1200000}).value(), 7);
-  EXPECT_EQ((memory.load<std::array<char, 6>>(kCommandLine).value()), (std::array<char, 6>{'q', 'u', 'i', 'e', 't', 0}));
+  EXPECT_EQ((memory.load<std::array<char, 6>>(kCommandLine).value()),
+            (std::array<char, 6>{'q', 'u', 'i', 'e', 't', 0}));
   uint64_t usable = 0;
   for (int i = 0; i < params.e820_entries; ++i)
     if (params.e820_table[i].type == 1) usable += params.e820_table[i].size;
@@ -76,7 +77,8 @@ const CpuidEntry* find(const std::vector<CpuidEntry>& entries, uint32_t function
 }
 
 TEST(Cpuid, ShowsTopologyAndTheDeadlineTimer) {
-  std::array supported{CpuidEntry{.function = 1, .ebx = 0xff000000, .ecx = 1u << 5}, CpuidEntry{.function = 0x80000001, .ecx = 4},
+  std::array supported{CpuidEntry{.function = 1, .ebx = 0xff000000, .ecx = 1u << 5},
+                       CpuidEntry{.function = 0x80000001, .ecx = 4},
                        CpuidEntry{.function = 0x1f, .index_matters = true}};
   auto entries = make_cpuid(supported, {3, 6});
   const CpuidEntry* features = find(entries, 1);

@@ -16,11 +16,11 @@ using hypervisor::x86_64::Segment;
 constexpr uint32_t kLeafFeatures = 1, kLeafCaches = 4, kLeafTopology = 0xb, kLeafTopologyV2 = 0x1f,
                    kLeafPerformance = 0xa, kLeafAmdFeatures = 0x80000001, kLeafAmdSizes = 0x80000008,
                    kLeafSvm = 0x8000000a, kLeafAmdTopology = 0x8000001e, kLeafSev = 0x8000001f;
-constexpr uint32_t kTscDeadline = 1u << 24;  // leaf 1, ECX. KVM has it and does not list it there.
-constexpr uint32_t kHypervisor = 1u << 31;   // leaf 1, ECX
-constexpr uint32_t kVmx = 1u << 5;           // leaf 1, ECX
-constexpr uint32_t kHyperThreading = 1u << 28;  // leaf 1, EDX: EBX[23:16] counts logical processors
-constexpr uint32_t kSvm = 1u << 2;           // leaf 0x80000001, ECX
+constexpr uint32_t kTscDeadline = 1u << 24;         // leaf 1, ECX. KVM has it and does not list it there.
+constexpr uint32_t kHypervisor = 1u << 31;          // leaf 1, ECX
+constexpr uint32_t kVmx = 1u << 5;                  // leaf 1, ECX
+constexpr uint32_t kHyperThreading = 1u << 28;      // leaf 1, EDX: EBX[23:16] counts logical processors
+constexpr uint32_t kSvm = 1u << 2;                  // leaf 0x80000001, ECX
 constexpr uint32_t kTopologyExtensions = 1u << 22;  // leaf 0x80000001, ECX
 
 void set_topology(std::vector<CpuidEntry>& entries, uint32_t leaf, CpuPlace place) {
@@ -45,13 +45,22 @@ void edit(CpuidEntry& entry, CpuPlace place) {
       if ((entry.eax >> 5 & 7) >= 3) entry.eax |= (std::bit_ceil(place.count) - 1) << 14;
       entry.eax |= (std::bit_ceil(place.count) - 1) << 26;
       break;
-    case kLeafPerformance: entry.eax = entry.ebx = entry.ecx = entry.edx = 0; break;  // No performance counters.
-    case kLeafAmdFeatures: entry.ecx &= ~(kSvm | kTopologyExtensions); break;
-    case kLeafAmdSizes: entry.ecx = (entry.ecx & ~0xf0ffu) | (place.count - 1); break;
+    case kLeafPerformance:
+      entry.eax = entry.ebx = entry.ecx = entry.edx = 0;
+      break;  // No performance counters.
+    case kLeafAmdFeatures:
+      entry.ecx &= ~(kSvm | kTopologyExtensions);
+      break;
+    case kLeafAmdSizes:
+      entry.ecx = (entry.ecx & ~0xf0ffu) | (place.count - 1);
+      break;
     case kLeafSvm:
     case kLeafSev:
-    case kLeafAmdTopology: entry.eax = entry.ebx = entry.ecx = entry.edx = 0; break;
-    default: break;
+    case kLeafAmdTopology:
+      entry.eax = entry.ebx = entry.ecx = entry.edx = 0;
+      break;
+    default:
+      break;
   }
 }
 
@@ -62,8 +71,8 @@ Registers kernel_entry(GuestAddr entry) {
   registers.rsp = kBootStack.value;
   registers.cr0 = 0x80050033;  // PE MP ET NE WP AM PG
   registers.cr3 = kPageTables.value;
-  registers.cr4 = 0x20;        // PAE
-  registers.efer = 0x500;      // LME LMA
+  registers.cr4 = 0x20;    // PAE
+  registers.efer = 0x500;  // LME LMA
   registers.gdt_base = kGdt.value;
   registers.gdt_limit = 5 * 8 - 1;
   registers.code = Segment{.limit = 0xffffffff, .selector = 0x10, .type = 11, .long_mode = true};
@@ -73,9 +82,9 @@ Registers kernel_entry(GuestAddr entry) {
 }
 
 constexpr Msr kMsrs[] = {
-    {0x174, 0}, {0x175, 0}, {0x176, 0},  // SYSENTER
+    {0x174, 0},      {0x175, 0},      {0x176, 0},                                         // SYSENTER
     {0xc0000081, 0}, {0xc0000082, 0}, {0xc0000083, 0}, {0xc0000084, 0}, {0xc0000102, 0},  // SYSCALL, kernel GS
-    {0x1a0, 1},    // IA32_MISC_ENABLE: fast string operations
+    {0x1a0, 1},      // IA32_MISC_ENABLE: fast string operations
     {0x2ff, 0x806},  // IA32_MTRR_DEF_TYPE: enabled, write-back everywhere (no firmware does it for us)
 };
 
@@ -89,7 +98,8 @@ std::vector<CpuidEntry> make_cpuid(std::span<const CpuidEntry> supported, CpuPla
   return entries;
 }
 
-Result<void> set_up_cpu(hypervisor::VirtualCpu& cpu, std::span<const CpuidEntry> supported, CpuPlace place, GuestAddr entry) {
+Result<void> set_up_cpu(hypervisor::VirtualCpu& cpu, std::span<const CpuidEntry> supported, CpuPlace place,
+                        GuestAddr entry) {
   TRY(cpu.set_cpuid(make_cpuid(supported, place)));
   TRY(cpu.set_msrs(kMsrs));
   TRY(cpu.set_local_interrupts());

@@ -10,11 +10,14 @@ struct CpuPlace {
   unsigned count = 1;
 };
 
-// The CPUID of vCPU `place.index`: what the hypervisor supports, with our topology and without what a guest of ours must not use.
-std::vector<hypervisor::x86_64::CpuidEntry> make_cpuid(std::span<const hypervisor::x86_64::CpuidEntry> supported, CpuPlace place);
+// The CPUID of vCPU `place.index`: what the hypervisor supports, with our topology and without what a guest of ours
+// must not use.
+std::vector<hypervisor::x86_64::CpuidEntry> make_cpuid(std::span<const hypervisor::x86_64::CpuidEntry> supported,
+                                                       CpuPlace place);
 
-// Sets up the vCPU; the first one to enter the kernel at `entry` by the 64-bit boot protocol, the others to wait for it.
-Result<void> set_up_cpu(hypervisor::VirtualCpu& cpu, std::span<const hypervisor::x86_64::CpuidEntry> supported, CpuPlace place,
-                        GuestAddr entry);
+// Sets up the vCPU; the first one to enter the kernel at `entry` by the 64-bit boot protocol, the others to wait for
+// it.
+Result<void> set_up_cpu(hypervisor::VirtualCpu& cpu, std::span<const hypervisor::x86_64::CpuidEntry> supported,
+                        CpuPlace place, GuestAddr entry);
 
 }  // namespace cloche::x86_64

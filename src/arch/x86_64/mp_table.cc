@@ -1,4 +1,5 @@
-// The MP table: how a guest without ACPI learns of its processors and interrupt wiring (Intel MultiProcessor Specification 1.4).
+// The MP table: how a guest without ACPI learns of its processors and interrupt wiring (Intel MultiProcessor
+// Specification 1.4).
 #include <cstring>
 
 #include "arch/x86_64/boot_params.h"

@@ -64,9 +64,9 @@ Outcome<void> serve_open(Session& session, Request& request) {
   return {};
 }
 
-// To the guest's kernel fewer bytes than it asked for are the end of the file, and it maps zeros from there. Network file systems, 9p
-// among them, give fewer at other times too: only nothing at all is the end. (The emulated machine's files are 9p, so every VM test
-// there reads like this.)
+// To the guest's kernel fewer bytes than it asked for are the end of the file, and it maps zeros from there. Network
+// file systems, 9p among them, give fewer at other times too: only nothing at all is the end. (The emulated machine's
+// files are 9p, so every VM test there reads like this.)
 Outcome<void> read_file(int fd, off_t offset, size_t size, Request& request) {
   size_t done = 0;
   while (done < size) {

@@ -117,7 +117,8 @@ int Connection::deliver(std::span<iovec> bytes) {
     count_forwarded(total(bytes));
     return error;
   }
-  for (const iovec& piece : bytes) state_.backlog.append({static_cast<const std::byte*>(piece.iov_base), piece.iov_len});
+  for (const iovec& piece : bytes)
+    state_.backlog.append({static_cast<const std::byte*>(piece.iov_base), piece.iov_len});
   return error;
 }
 

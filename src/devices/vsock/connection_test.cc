@@ -7,7 +7,9 @@ namespace {
 
 class ConnectionTest : public ::testing::Test {
  protected:
-  Connection make(HostStream host) { return Connection({.guest_cid = 3, .guest_port = 1, .host_port = 2}, std::move(host), *loop_); }
+  Connection make(HostStream host) {
+    return Connection({.guest_cid = 3, .guest_port = 1, .host_port = 2}, std::move(host), *loop_);
+  }
   static void tell(Connection& connection, uint32_t buf_alloc, uint32_t fwd_cnt) {
     Header packet;
     packet.buf_alloc = buf_alloc;
@@ -99,7 +101,8 @@ TEST(BacklogTest, KeepsBytesInOrderAroundItsEnd) {
     Backlog::Pieces pieces = backlog.pieces();
     for (size_t p = 0; p < pieces.count; ++p) {
       auto* bytes = static_cast<std::byte*>(pieces.each[p].iov_base);
-      for (size_t b = 0; b < pieces.each[p].iov_len; b += 101) ASSERT_EQ(bytes[b], data[(out + seen + b) % data.size()]);
+      for (size_t b = 0; b < pieces.each[p].iov_len; b += 101)
+        ASSERT_EQ(bytes[b], data[(out + seen + b) % data.size()]);
       seen += pieces.each[p].iov_len;
     }
     ASSERT_EQ(seen, backlog.size());

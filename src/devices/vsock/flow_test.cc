@@ -6,8 +6,15 @@
 namespace cloche::vsock {
 namespace {
 
+struct Ends {
+  FakeGuest& guest;
+  FakeGuest::Stream& stream;
+  int host;
+};
+
 // Sends `data` both ways at once, the host's end echoing what it gets.
-void echo(FakeGuest& guest, FakeGuest::Stream& stream, int host, std::span<const std::byte> data, size_t packet_size) {
+void echo(Ends ends, std::span<const std::byte> data, size_t packet_size) {
+  auto& [guest, stream, host] = ends;
   size_t sent = 0;
   Bytes back;
   for (int rounds = 0; stream.received.size() < data.size(); ++rounds) {
@@ -25,7 +32,7 @@ TEST_F(VsockTest, EchoesMegabytes) {
   Fd host;
   auto& stream = connect_socket(host);
   Bytes data = random_bytes(5'000'000, 4);
-  echo(guest_, stream, host.get(), data, 65536);
+  echo({guest_, stream, host.get()}, data, 65536);
   EXPECT_EQ(stream.received, data);
 }
 
@@ -33,7 +40,7 @@ TEST_F(VsockTest, EchoesOddPackets) {
   Fd host;
   auto& stream = connect_socket(host);
   Bytes data = random_bytes(200'000, 5);
-  echo(guest_, stream, host.get(), data, 997);
+  echo({guest_, stream, host.get()}, data, 997);
   EXPECT_EQ(stream.received, data);
 }
 
@@ -139,11 +146,11 @@ TEST_F(VsockTest, ReceiveBuffersOfAnyShape) {
   size_t sent = stream.received.size();
   sent += write_now(host.get(), std::span(data).subspan(sent));
   for (int i = 0; i < 500 && stream.received.size() < data.size(); ++i) {
-    guest_.offer_shaped({44});             // No room for data.
-    guest_.offer_shaped({10, 34, 100});    // A header over two descriptors.
-    guest_.offer_shaped({45});             // One byte.
+    guest_.offer_shaped({44});           // No room for data.
+    guest_.offer_shaped({10, 34, 100});  // A header over two descriptors.
+    guest_.offer_shaped({45});           // One byte.
     guest_.offer_shaped({50, 1, 1, 5000});
-    guest_.offer_shaped({200'000});        // More than one packet may hold.
+    guest_.offer_shaped({200'000});  // More than one packet may hold.
     guest_.driver().kick(Vsock::kReceive);
     guest_.settle();
     sent += write_now(host.get(), std::span(data).subspan(sent));

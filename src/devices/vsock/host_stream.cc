@@ -26,7 +26,7 @@ bool epoll_refuses(int fd, EventLoop& loop) {
 }
 
 bool same_socket(const Fd& one, const Fd& other) {
-  struct stat first {}, second {};
+  struct stat first{}, second{};
   return one && other && ::fstat(one.get(), &first) == 0 && ::fstat(other.get(), &second) == 0 &&
          S_ISSOCK(first.st_mode) && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
@@ -90,7 +90,7 @@ int count_of(std::span<const iovec> pieces) { return static_cast<int>(std::min<s
 
 HostFile::HostFile(Fd fd, EventLoop& loop) : loop_(loop), fd_(std::move(fd)) {
   if (!fd_) return;
-  struct stat status {};
+  struct stat status{};
   bool known = ::fstat(fd_.get(), &status) == 0;
   terminal_ = ::isatty(fd_.get()) == 1;
   how_ = How::kPollFirst;

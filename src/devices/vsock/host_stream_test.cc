@@ -44,8 +44,8 @@ TEST_F(VsockTest, WritesARegularFile) {
 }
 
 TEST_F(VsockTest, ReadsAndWritesDevNull) {
-  auto& stream = connect(
-      {.input = open_file("/dev/null", O_RDONLY).value(), .output = open_file("/dev/null", O_WRONLY).value()});
+  auto& stream =
+      connect({.input = open_file("/dev/null", O_RDONLY).value(), .output = open_file("/dev/null", O_WRONLY).value()});
   EXPECT_EQ(stream.host_shutdown, kShutdownSend);
   Bytes data(2'000'000);
   size_t sent = 0;

@@ -18,13 +18,14 @@ Header loose_packet(uint16_t op) {
 }
 
 TEST_F(VsockTest, ResetsWhatBelongsToNoStream) {
-  Header wrong_cid = loose_packet(kOpRequest), wrong_source = loose_packet(kOpRw), wrong_type = loose_packet(kOpRequest);
+  Header wrong_cid = loose_packet(kOpRequest), wrong_source = loose_packet(kOpRw),
+         wrong_type = loose_packet(kOpRequest);
   wrong_cid.dst_cid = 9;
   wrong_source.src_cid = 1ull << 40;
   wrong_type.type = 2;
-  for (const Header& packet : {loose_packet(kOpRw), loose_packet(kOpShutdown), loose_packet(kOpCreditUpdate),
-                               loose_packet(kOpCreditRequest), loose_packet(kOpResponse), loose_packet(kOpInvalid),
-                               loose_packet(99), wrong_cid, wrong_source, wrong_type}) {
+  for (const Header& packet :
+       {loose_packet(kOpRw), loose_packet(kOpShutdown), loose_packet(kOpCreditUpdate), loose_packet(kOpCreditRequest),
+        loose_packet(kOpResponse), loose_packet(kOpInvalid), loose_packet(99), wrong_cid, wrong_source, wrong_type}) {
     guest_.forget_strays();
     guest_.send(packet, Bytes(packet.op == kOpRw ? 10 : 0));
     guest_.settle();
@@ -247,8 +248,7 @@ TEST_F(VsockTest, AFloodOfConnectsWithoutReceiveBuffers) {
   }
   EXPECT_EQ(vsock_.connections(), Vsock::kMostConnections);
   EXPECT_EQ(vsock_.counters().refused, 5000 - Vsock::kMostConnections);
-  EXPECT_EQ(vsock_.counters().dropped_resets,
-            5000 - Vsock::kMostConnections - PacketWriter::kMostStrayResets);
+  EXPECT_EQ(vsock_.counters().dropped_resets, 5000 - Vsock::kMostConnections - PacketWriter::kMostStrayResets);
   // And when buffers come, each gets its answer.
   size_t before = guest_.packets();
   guest_.offer(100);

@@ -1,5 +1,5 @@
-// PacketWriter: puts packets into the buffers that the guest offers in the rx queue, and keeps those RSTs that belong to
-// no connection until there is a buffer for them.
+// PacketWriter: puts packets into the buffers that the guest offers in the rx queue, and keeps those RSTs that belong
+// to no connection until there is a buffer for them.
 #pragma once
 
 #include <sys/uio.h>

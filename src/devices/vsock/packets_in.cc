@@ -123,8 +123,7 @@ void Vsock::take_data(Connection& connection, const Header& packet, const virtio
   uint32_t size = packet.len;
   bool fits = connection.has_room(size);
   if (!fits) ++counters_.over_credit;
-  if (!fits || size > chain.readable_size() - kHeaderSize ||
-      (connection.state().guest_shutdown & kShutdownSend) != 0)
+  if (!fits || size > chain.readable_size() - kHeaderSize || (connection.state().guest_shutdown & kShutdownSend) != 0)
     return violate(connection, packet);
   std::vector<iovec> pieces = payload_of(chain, size);
   after_output(connection, connection.deliver(pieces));
@@ -143,7 +142,8 @@ void Vsock::take_shutdown(Connection& connection, const Header& packet) {
 
 void Vsock::violate(Connection& connection, const Header& packet) {
   ++counters_.violations;
-  abort(connection, {ErrorCode::kGuest, 0, fmt::format("a packet with op {} that has no place here", uint16_t{packet.op})});
+  abort(connection,
+        {ErrorCode::kGuest, 0, fmt::format("a packet with op {} that has no place here", uint16_t{packet.op})});
 }
 
 }  // namespace cloche::vsock

@@ -14,8 +14,7 @@ constexpr int kTurnsPerEvent = 16;
 
 }  // namespace
 
-Vsock::Vsock(EventLoop& loop, Options options, Log log)
-    : loop_(loop), options_(options), log_(std::move(log)) {}
+Vsock::Vsock(EventLoop& loop, Options options, Log log) : loop_(loop), options_(options), log_(std::move(log)) {}
 
 Vsock::~Vsock() {
   drop_all();

@@ -137,7 +137,7 @@ class Vsock final : public virtio::Device {
   unsigned host_errors_logged_ = 0;
   bool event_owed_ = false;
   bool finish_posted_ = false;
-  bool output_ended_ = false;  // Since drained() was last looked at.
+  bool output_ended_ = false;                                   // Since drained() was last looked at.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // For work posted to the loop.
 };
 

@@ -15,7 +15,8 @@
 namespace cloche::hypervisor::kvm {
 namespace {
 
-// Interrupts KVM_RUN. Its handler does nothing: the signal's arrival is the message. One per process by nature of signals.
+// Interrupts KVM_RUN. Its handler does nothing: the signal's arrival is the message. One per process by nature of
+// signals.
 int kick_signal() { return SIGRTMIN; }
 
 void install_kick_handler() {
@@ -133,7 +134,8 @@ Result<void> KvmCpu::set_local_interrupts() {
 std::string KvmCpu::describe() {
   kvm_regs general{};
   kvm_sregs special{};
-  if (::ioctl(fd_.get(), KVM_GET_REGS, &general) < 0 || ::ioctl(fd_.get(), KVM_GET_SREGS, &special) < 0) return "state unknown";
+  if (::ioctl(fd_.get(), KVM_GET_REGS, &general) < 0 || ::ioctl(fd_.get(), KVM_GET_SREGS, &special) < 0)
+    return "state unknown";
   return fmt::format("rip {:#x} rsp {:#x} cr0 {:#x} cr2 {:#x} cr3 {:#x}", general.rip, general.rsp, special.cr0,
                      special.cr2, special.cr3);
 }
@@ -142,7 +144,8 @@ Result<Exit> KvmCpu::run() {
   thread_.store(static_cast<pid_t>(::syscall(SYS_gettid)));  // Sequentially consistent, as in kick().
   if (::ioctl(fd_.get(), KVM_RUN, 0) < 0) {
     if (errno == EINTR || errno == EAGAIN) {
-      // Cleared here, by the only thread that runs it: a flag left standing would end every later run at once (Firecracker #4388).
+      // Cleared here, by the only thread that runs it: a flag left standing would end every later run at once
+      // (Firecracker #4388).
       std::atomic_ref(run_->immediate_exit).store(0, std::memory_order_release);
       return Exit{};
     }
@@ -174,9 +177,14 @@ Result<Exit> KvmCpu::decode() {
       exit.address = run_->mmio.phys_addr;
       exit.data = {reinterpret_cast<std::byte*>(run_->mmio.data), run_->mmio.len};
       return exit;
-    case KVM_EXIT_INTR: return exit;
-    case KVM_EXIT_HLT: exit.kind = ExitKind::kHalted; return exit;
-    case KVM_EXIT_SHUTDOWN: exit.kind = ExitKind::kShutdown; return exit;
+    case KVM_EXIT_INTR:
+      return exit;
+    case KVM_EXIT_HLT:
+      exit.kind = ExitKind::kHalted;
+      return exit;
+    case KVM_EXIT_SHUTDOWN:
+      exit.kind = ExitKind::kShutdown;
+      return exit;
     default:
       exit.kind = ExitKind::kInternalError;
       exit.detail = internal_error();
@@ -186,7 +194,8 @@ Result<Exit> KvmCpu::decode() {
 
 std::string KvmCpu::internal_error() {
   if (run_->exit_reason == KVM_EXIT_INTERNAL_ERROR) {
-    const char* what = run_->internal.suberror == KVM_INTERNAL_ERROR_EMULATION ? " (an instruction that KVM cannot emulate)" : "";
+    const char* what =
+        run_->internal.suberror == KVM_INTERNAL_ERROR_EMULATION ? " (an instruction that KVM cannot emulate)" : "";
     return fmt::format("KVM internal error, sub-error {}{}; {}", run_->internal.suberror, what, describe());
   }
   if (run_->exit_reason == KVM_EXIT_FAIL_ENTRY)

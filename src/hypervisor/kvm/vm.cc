@@ -1,3 +1,4 @@
+// The VM of KVM: memory slots, interrupt chips, eventfds.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/ioctl.h>
@@ -12,7 +13,8 @@ namespace cloche::hypervisor::kvm {
 namespace {
 
 constexpr int kApiVersion = 12;  // The only one there has ever been since 2007.
-// Three pages and one page below 4 GiB that Intel's real-mode emulation needs; above every device of ours, below the BIOS area.
+// Three pages and one page below 4 GiB that Intel's real-mode emulation needs; above every device of ours, below the
+// BIOS area.
 constexpr uint64_t kTssAddress = 0xfffbd000;
 constexpr uint64_t kIdentityMapAddress = 0xfffbc000;
 constexpr unsigned kMaxCpuidEntries = 256;
@@ -64,7 +66,8 @@ class KvmVm final : public VirtualMachine {
     kvm_irqfd entry{};
     entry.fd = static_cast<uint32_t>(event.fd());
     entry.gsi = line;
-    if (ioctl_retry(vm_.get(), KVM_IRQFD, &entry) < 0) return fail_errno(fmt::format("connect interrupt line {}", line));
+    if (ioctl_retry(vm_.get(), KVM_IRQFD, &entry) < 0)
+      return fail_errno(fmt::format("connect interrupt line {}", line));
     return {};
   }
 
@@ -89,8 +92,7 @@ class KvmVm final : public VirtualMachine {
     std::vector<x86_64::CpuidEntry> entries;
     for (const kvm_cpuid_entry2& entry : std::span(list->entries, list->nent)) {
       bool index_matters = (entry.flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) != 0;
-      entries.push_back(
-          {entry.function, entry.index, index_matters, entry.eax, entry.ebx, entry.ecx, entry.edx});
+      entries.push_back({entry.function, entry.index, index_matters, entry.eax, entry.ebx, entry.ecx, entry.edx});
     }
     return entries;
   }
