@@ -39,10 +39,10 @@ def test_four_processes_on_four_processors():
 
 def test_writes_stay_in_the_guest():
     succeeds(
-        sh("rm -rf /usr/share/doc; echo x > /etc/new; echo y >> /etc/debian_version; ls /etc/new", flags()),
+        sh("rm -rf /usr/share/doc/p*; echo x > /etc/new; echo y >> /etc/debian_version; ls /etc/new", flags()),
         out=b"/etc/new\n",
     )
-    assert os.path.isdir(os.path.join(settings.rootfs, "usr/share/doc"))
+    assert os.path.isdir(os.path.join(settings.rootfs, "usr/share/doc/passwd"))
     assert not os.path.exists(os.path.join(settings.rootfs, "etc/new"))
     with open(os.path.join(settings.rootfs, "etc/debian_version"), encoding="ascii") as file:
         assert "y" not in file.read().split()

@@ -185,6 +185,8 @@ uint32_t serve(Session& session, const virtio::Chain& chain) {
   } else {
     done = run(session, operation, chain, request);
   }
+  session.log.debug("fs {}: operation {} on {}: {}", session.options.tag, header.opcode, header.nodeid,
+                    done ? 0 : done.error().value);
   if (!replies) return 0;
   if (!done) return answer(chain, header, done.error().value, 0);
   return answer(chain, header, 0, request.replied());

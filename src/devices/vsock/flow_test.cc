@@ -6,14 +6,14 @@
 namespace cloche::vsock {
 namespace {
 
-struct Ends {
+struct Echo {
   FakeGuest& guest;
   FakeGuest::Stream& stream;
   int host;
 };
 
 // Sends `data` both ways at once, the host's end echoing what it gets.
-void echo(Ends ends, std::span<const std::byte> data, size_t packet_size) {
+void echo(Echo ends, std::span<const std::byte> data, size_t packet_size) {
   auto& [guest, stream, host] = ends;
   size_t sent = 0;
   Bytes back;

@@ -141,7 +141,8 @@ std::string KvmCpu::describe() {
 }
 
 Result<Exit> KvmCpu::run() {
-  thread_.store(static_cast<pid_t>(::syscall(SYS_gettid)));  // Sequentially consistent, as in kick().
+  // Always the same thread; the store is sequentially consistent, as the load in kick() is.
+  if (thread_.load(std::memory_order_relaxed) == 0) thread_.store(static_cast<pid_t>(::syscall(SYS_gettid)));
   if (::ioctl(fd_.get(), KVM_RUN, 0) < 0) {
     if (errno == EINTR || errno == EAGAIN) {
       // Cleared here, by the only thread that runs it: a flag left standing would end every later run at once
