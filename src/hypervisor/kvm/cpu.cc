@@ -211,6 +211,10 @@ Result<std::unique_ptr<VirtualCpu>> open_cpu(Fd fd, size_t run_size) {
   void* run = ::mmap(nullptr, run_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
   if (run == MAP_FAILED) return fail_errno("map a vCPU");
   install_kick_handler();
+  // KVM gives a new vCPU the TSC rate that was measured when its module was loaded. Where the kernel has measured anew
+  // since and the CPU cannot scale, setting that fails inside and leaves a TSC that stands still, and with it every
+  // timer. 0 sets the rate of today. An old KVM without this has no such trouble.
+  static_cast<void>(::ioctl(fd.get(), KVM_SET_TSC_KHZ, 0));
   return std::make_unique<KvmCpu>(std::move(fd), static_cast<kvm_run*>(run), run_size);
 }
 

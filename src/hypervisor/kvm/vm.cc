@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "hypervisor/kvm/cpu.h"
+#include "hypervisor/kvm/emulated_cpu.h"
 #include "hypervisor/kvm/kvm.h"
 #include "hypervisor/kvm/kvm_header.h"
 
@@ -94,6 +95,7 @@ class KvmVm final : public VirtualMachine {
       bool index_matters = (entry.flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) != 0;
       entries.push_back({entry.function, entry.index, index_matters, entry.eax, entry.ebx, entry.ecx, entry.edx});
     }
+    if (cpu_is_emulated()) remove_xsave(entries);
     return entries;
   }
 
