@@ -126,12 +126,10 @@ def bench_start(bench):
         goal=80,
     )
     kernel, initramfs = bench.kernel, guests.make_initramfs(bench.path("bare.cpio"))
-    qemu = bench.add(
-        "QEMU microvm, same kernel, bare initramfs",
-        repeat(lambda: milliseconds(guests.qemu_microvm(kernel, initramfs))),
-        "ms",
-    )
-    bench.add("ratio to QEMU", [ours / qemu], "")
+    theirs = repeat(lambda: milliseconds(guests.qemu_microvm(kernel, initramfs)))
+    bench.add("QEMU microvm, same kernel, bare initramfs", theirs, "ms")
+    # Its threads wait for each other at times: the best of its runs is what we are measured against.
+    bench.add("ratio to QEMU's best", [ours / min(theirs)], "")
 
 
 def resident(bench, shares):
@@ -202,7 +200,7 @@ def round_trip(bench, count):
         once()
     took = time.monotonic_ns() - began
     process.stdin.close()
-    process.communicate()
+    process.wait()
     return took / count / 1e3
 
 

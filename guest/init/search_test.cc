@@ -105,6 +105,11 @@ TEST_F(SearchTest, ForeignBinaryIsNotForTheShell) {
   EXPECT_FALSE(refusal.missing);
 }
 
+TEST_F(SearchTest, GarbageIsNotForTheShell) {
+  std::string program = put("/two/garbage", std::string("\0\1\2 not a program", 18));
+  EXPECT_EQ(went({program}, {}).refusal.error, ENOEXEC);
+}
+
 TEST_F(SearchTest, MissingInterpreterIsNotAMissingProgram) {
   std::string script = put("/one/script", "#!/no/such/interpreter\n");
   for (const std::string& name : {script, std::string("script")}) {

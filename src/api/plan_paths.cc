@@ -134,7 +134,10 @@ Result<void> plan_console(const Config& config, Plan& plan) {
   std::string name = path.substr(slash + 1);
   if (name.empty() || name == "." || name == "..")
     return fail(ErrorCode::kInvalidArgument, fmt::format("console {}: not the name of a file", path));
-  Place parent = TRY(find("console", directory));
+  auto found = find("console", directory);
+  if (!found && found.error().code == ErrorCode::kNotFound)
+    return fail(ErrorCode::kNotFound, fmt::format("console {}: there is no such directory on this host", path));
+  Place parent = TRY(std::move(found));
   std::string whole = parent.path == "/" ? "/" + name : parent.path + "/" + name;
   struct stat status{};
   bool exists = ::stat(whole.c_str(), &status) == 0;

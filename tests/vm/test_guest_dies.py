@@ -27,14 +27,17 @@ def test_kernel_panic():
     assert "panic" in err.lower() and "sysrq triggered crash" in err.lower(), err
 
 
-# Overwrites the code of PID 1, so that it dies of the first instruction it runs.
+# Overwrites the code of PID 1, so that it dies of the first instruction it runs: when there is output to carry.
 KILL_INIT = r"""
+import time
 line = next(line for line in open("/proc/1/maps") if " r-xp " in line)
 begin, end = (int(part, 16) for part in line.split()[0].split("-"))
 memory = open("/proc/1/mem", "r+b", buffering=0)
 memory.seek(begin)
 print("now", flush=True)
+time.sleep(0.5)
 memory.write(b"\x0f\x0b" * ((end - begin) // 2))
+print("never carried", flush=True)
 """
 
 
