@@ -124,7 +124,7 @@ Result<void> EventLoop::run() {
     run_timers();
     {
       std::lock_guard lock(mutex_);
-      if (stopping_ && posted_.empty()) break;
+      if (stopping_) break;  // Even where work posts itself anew for ever.
     }
     int count = ::epoll_wait(epoll_.get(), events.data(), kEventsPerWait, wait_ms());
     if (count < 0 && errno != EINTR) {

@@ -193,10 +193,11 @@ TEST_F(VsockTest, AHundredStreamsAtOnce) {
 
 // A stream that always has more does not keep others waiting.
 TEST_F(VsockTest, StreamsTakeTurns) {
-  Fd zero = open_file("/dev/zero", O_RDONLY).value();
-  auto& flood = connect({.input = std::move(zero), .output = {}}, 6);
   Fd host;
   auto& stream = connect_socket(host, 7);
+  prepared_[6] = {.input = open_file("/dev/zero", O_RDONLY).value(), .output = {}};
+  auto& flood = guest_.add(999, 6);
+  guest_.send(guest_.packet(flood, kOpRequest));  // Without settling, for it never does.
   for (int i = 0; i < 20; ++i) {
     write_now(host.get(), bytes_from("x"));
     size_t flooded = flood.received.size(), before = stream.received.size();

@@ -64,9 +64,10 @@ inline HostStream both_ways(Fd socket) {
   return {std::move(copy), std::move(socket)};
 }
 
-inline bool readable_now(int fd) {
+// Whether there is something to read, the end included, within `wait_ms`.
+inline bool readable_now(int fd, int wait_ms = 0) {
   pollfd entry{.fd = fd, .events = POLLIN, .revents = 0};
-  return ::poll(&entry, 1, 0) == 1;
+  return ::poll(&entry, 1, wait_ms) == 1;
 }
 
 // What can be read now, at most `most` bytes; `ended` tells of the end of the file.
@@ -114,6 +115,7 @@ class FakeGuest {
     uint32_t host_shutdown = 0;
     uint32_t credit_updates = 0;  // Packets that carried nothing but credit.
     uint32_t credit_requests = 0;
+    bool answers_credit_requests = true;
     bool reads = true;  // Takes data as it comes; otherwise it piles up in `waiting`.
     Bytes received;
     Bytes waiting;
@@ -308,7 +310,8 @@ class FakeGuest {
         return;
       case kOpCreditRequest:
         ++stream.credit_requests;
-        return send(packet(stream, kOpCreditUpdate));
+        if (stream.answers_credit_requests) send(packet(stream, kOpCreditUpdate));
+        return;
       default:
         ADD_FAILURE() << "op " << header.op;
     }
@@ -347,12 +350,12 @@ class VsockTest : public ::testing::Test {
     vsock_.on_drained([this] { drained_calls_ += vsock_.drained(); });
   }
 
-  // A connection of the guest to `host`, established.
+  // A connection of the guest to `host`, established. One that ended at once ended cleanly.
   FakeGuest::Stream& connect(HostStream host, uint32_t port = 5) {
     prepared_[port] = std::move(host);
     auto& stream = guest_.connect(port);
     EXPECT_TRUE(stream.established);
-    EXPECT_FALSE(stream.reset);
+    EXPECT_TRUE(!stream.reset || stream.host_shutdown == kShutdownBoth);
     return stream;
   }
   // The same to one end of a socket pair; the test has the other.
