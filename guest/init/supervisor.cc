@@ -57,8 +57,8 @@ void Supervisor::send_signal(int number) const {
     ::kill(-command_, number);
     return;
   }
+  ::kill(command_, number);  // First: it may end as soon as its job has.
   ::kill(-group, number);
-  ::kill(command_, number);
 }
 
 // As PID 1 we inherit every orphan.

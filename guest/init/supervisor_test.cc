@@ -250,7 +250,7 @@ TEST_F(SupervisorTest, TerminalKeysAreSignals) {
 
 TEST_F(SupervisorTest, TerminalForegroundGroupGetsSignalsToo) {
   EXPECT_EQ(run("set -m; trap 'echo leader' TERM; sh -c 'trap \"echo job; exit 0\" TERM; echo up; while :; do sleep "
-                "0.05; done'; exit 4",
+                "0.05; done' 2>/dev/null; exit 4",
                 terminal_,
                 [](Host& host) {
                   std::string output = Host::read_until(host.terminal, "\n");

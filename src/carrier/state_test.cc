@@ -1,6 +1,7 @@
 #include "carrier/state.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -166,7 +167,7 @@ TEST_F(StateTest, ReadyAndLastWordsComeFromTheConsole) {
   write_text(state.path("console.log"), "kvm: hello\ncloche-machine: ready\r\n\x1b[31mred\n");
   EXPECT_TRUE(state.ready());
   EXPECT_EQ(state.last_words(), "kvm: hello\ncloche-machine: ready\n[31mred\n");
-  write_text(state.path("console.log"), std::string(10'000, 'x') + "\nlast\n");
+  write_text(state.path("console.log"), fmt::format("{:x>10000}\nlast\n", ""));
   EXPECT_EQ(state.last_words(), "last\n");
 }
 
