@@ -70,7 +70,7 @@ Result<QemuConfig> configure(const Options& options, const StateDirectory& state
     hostname.clear();
   struct stat usr{};
   return QemuConfig{.kind = options.kind,
-                    .size = TRY(size_for_host(options.kind)),
+                    .memory_mib = TRY(memory_for_host()),
                     .idle_stop_s = TRY(idle_stop_s(options.kind)),
                     .kernel_path = std::filesystem::absolute(options.kernel_path),
                     .initramfs_path = state.path("initramfs"),

@@ -165,7 +165,6 @@ Result<Status> status(const Options& options) {
   status.running = true;
   status.pid = record->pid;
   status.port = record->port;
-  status.cpus = record->cpus;
   status.memory_mib = record->memory_mib;
   status.commands = answer->commands;
   status.uptime_s = answer->uptime_s;

@@ -46,7 +46,7 @@ struct Status {
   bool running = false;  // And answering; all below is zero without.
   pid_t pid = 0;         // QEMU's, on the host.
   uint16_t port = 0;     // On 127.0.0.1.
-  unsigned cpus = 0, memory_mib = 0;
+  unsigned memory_mib = 0;
   unsigned commands = 0;  // That run in it now.
   uint64_t uptime_s = 0;
   uint64_t idle_stop_s = 0;  // It ends after so long without a command; 0: never.

@@ -24,7 +24,6 @@ namespace {
 
 constexpr unsigned kMostMemory_mib = 8192;
 constexpr unsigned kLeastMemory_mib = 512;
-constexpr unsigned kMostCpus = 4;
 
 Result<uint64_t> number_from_environment(const char* name, uint64_t otherwise) {
   const char* text = ::getenv(name);
@@ -113,7 +112,7 @@ void write_record(const LaunchPlan& plan) {
 
 }  // namespace
 
-Result<Size> size_for_host(Kind kind) {
+Result<unsigned> memory_for_host() {
   auto half =
       static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) / 2 / (1 << 20);
   uint64_t memory =
@@ -121,10 +120,7 @@ Result<Size> size_for_host(Kind kind) {
   if (memory < kLeastMemory_mib || memory > (1 << 20))
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("a machine of {} MiB of memory: it needs {} MiB or more", memory, kLeastMemory_mib));
-  cpu_set_t allowed;
-  int processors = ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
-  auto cpus = std::clamp(static_cast<unsigned>(processors), 1U, kMostCpus);
-  return Size{kind == Kind::kIcount ? 1 : cpus, static_cast<unsigned>(memory)};
+  return static_cast<unsigned>(memory);
 }
 
 Result<uint64_t> idle_stop_s(Kind kind) {
@@ -151,12 +147,12 @@ std::vector<std::string> qemu_arguments(const QemuConfig& config) {
   bool icount = config.kind == Kind::kIcount;
   std::vector<std::string> arguments{
       "qemu-system-x86_64", "-name", icount ? "cloche-machine-icount" : "cloche-machine", "-M", "q35,vmport=off",
-      "-accel", icount ? "tcg,thread=single" : "tcg,thread=multi", "-cpu", "max,-erms", "-smp",
-      std::to_string(config.size.cpus), "-m", std::to_string(config.size.memory_mib), "-nodefaults", "-no-user-config",
-      "-display", "none", "-monitor", "none", "-parallel", "none", "-no-reboot", "-rtc", "base=utc,clock=host",
-      "-kernel", config.kernel_path, "-initrd", config.initramfs_path, "-append", kernel_command_line(config),
-      "-chardev", "file,id=console,path=" + quoted(config.console_path), "-serial", "chardev:console", "-fw_cfg",
-      "name=opt/cloche/token,file=" + quoted(config.token_path),
+      // One processor: with two that ran guests at once QEMU 7.2 now and then broke a guest, or the machine itself.
+      "-accel", "tcg,thread=single", "-cpu", "max,-erms", "-smp", "1", "-m", std::to_string(config.memory_mib),
+      "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none", "-parallel", "none", "-no-reboot",
+      "-rtc", "base=utc,clock=host", "-kernel", config.kernel_path, "-initrd", config.initramfs_path, "-append",
+      kernel_command_line(config), "-chardev", "file,id=console,path=" + quoted(config.console_path), "-serial",
+      "chardev:console", "-fw_cfg", "name=opt/cloche/token,file=" + quoted(config.token_path),
       // restrict=on: nothing gets out of the machine, to the host or beyond; only the forwarded port leads in.
       "-netdev",
       fmt::format("user,id=wire,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:{}-10.0.2.15:{}", config.port, kAgentPort),
@@ -187,11 +183,10 @@ Result<void> launch_qemu(const std::string& program, const QemuConfig& config, c
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) < 0) return fail_errno("make a pipe");
   Fd report(ends[0]), report_write(ends[1]);
-  LaunchPlan plan{
-      program.c_str(),      {},
-      life.get(),           log.get(),
-      null.get(),           report_write.get(),
-      state.path("record"), fmt::format(" {} {} {}\n", config.port, config.size.cpus, config.size.memory_mib)};
+  LaunchPlan plan{program.c_str(),      {},
+                  life.get(),           log.get(),
+                  null.get(),           report_write.get(),
+                  state.path("record"), fmt::format(" {} {}\n", config.port, config.memory_mib)};
   for (std::string& each : arguments) plan.arguments.push_back(each.data());
   plan.arguments.push_back(nullptr);
 

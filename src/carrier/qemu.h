@@ -9,15 +9,9 @@
 
 namespace cloche::carrier {
 
-// How big the machine is.
-struct Size {
-  unsigned cpus = 1;
-  unsigned memory_mib = 0;
-};
-
-// Half of the host's memory, at most 8 GiB, and its processors, at most 4; one processor for kIcount.
-// CLOCHE_MACHINE_MEMORY_MIB says otherwise about the memory; kInvalidArgument when it is no sensible number.
-Result<Size> size_for_host(Kind kind);
+// The machine's memory in MiB: half of the host's, at most 8 GiB. CLOCHE_MACHINE_MEMORY_MIB says otherwise;
+// kInvalidArgument when it is no sensible number.
+Result<unsigned> memory_for_host();
 
 // After how many idle seconds the machine ends: CLOCHE_MACHINE_IDLE_MINUTES (0: never), or 15 minutes; 3 for kIcount,
 // which keeps a processor of the host busy even when idle.
@@ -25,7 +19,7 @@ Result<uint64_t> idle_stop_s(Kind kind);
 
 struct QemuConfig {
   Kind kind = Kind::kNormal;
-  Size size;
+  unsigned memory_mib = 0;
   uint16_t port = 0;  // On 127.0.0.1, forwarded to the agent.
   uint64_t idle_stop_s = 0;
   std::string kernel_path, initramfs_path, token_path, console_path;

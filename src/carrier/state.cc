@@ -126,7 +126,7 @@ bool StateDirectory::ready() const {
 std::string StateDirectory::last_words() const { return tail_of(path("qemu.log")) + tail_of(path("console.log")); }
 
 std::string encode(const Record& record) {
-  return fmt::format("{} {} {} {}\n", record.pid, record.port, record.cpus, record.memory_mib);
+  return fmt::format("{} {} {}\n", record.pid, record.port, record.memory_mib);
 }
 
 std::optional<Record> decode_record(std::string_view text) {
@@ -139,7 +139,7 @@ std::optional<Record> decode_record(std::string_view text) {
     at = stop;
     return error == std::errc();
   };
-  if (!number(record.pid) || !number(record.port) || !number(record.cpus) || !number(record.memory_mib)) return {};
+  if (!number(record.pid) || !number(record.port) || !number(record.memory_mib)) return {};
   if (record.pid <= 1 || record.port == 0 || at == end || *at != '\n') return {};
   return record;
 }

@@ -15,7 +15,6 @@ namespace cloche::carrier {
 struct Record {
   pid_t pid = 0;
   uint16_t port = 0;  // On 127.0.0.1, leads to the agent.
-  unsigned cpus = 0;
   unsigned memory_mib = 0;
 };
 
@@ -52,7 +51,7 @@ class StateDirectory {
   std::string path_;
 };
 
-// A record as its file holds it: "pid port cpus memory".
+// A record as its file holds it: "pid port memory".
 std::string encode(const Record& record);
 std::optional<Record> decode_record(std::string_view text);
 

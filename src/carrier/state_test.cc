@@ -114,7 +114,7 @@ TEST_F(StateTest, LifeIsToldByTheLockAndNotByTheRecord) {
   auto state = open();
   EXPECT_FALSE(state.alive());
   // A record of a process that lives, but is no machine: what a SIGKILLed QEMU leaves when its number is used again.
-  write_text(state.path("record"), encode(Record{::getpid(), 4000, 2, 1024}));
+  write_text(state.path("record"), encode(Record{::getpid(), 4000, 1024}));
   EXPECT_FALSE(state.alive());
   pid_t machine = in_process([&] {
     auto life = state.take_life();
@@ -135,14 +135,13 @@ TEST_F(StateTest, LifeIsToldByTheLockAndNotByTheRecord) {
 TEST_F(StateTest, RecordRoundTripsAndDamageIsNoRecord) {
   auto state = open();
   EXPECT_FALSE(state.record().has_value());
-  write_text(state.path("record"), encode(Record{4242, 40'000, 2, 8192}));
+  write_text(state.path("record"), encode(Record{4242, 40'000, 8192}));
   auto record = state.record();
   ASSERT_TRUE(record.has_value());
   EXPECT_EQ(record->pid, 4242);
   EXPECT_EQ(record->port, 40'000);
   EXPECT_EQ(record->memory_mib, 8192U);
-  for (const char* damaged :
-       {"", "1 2 3 4\n", "42", "42 99999 1 1\n", "-5 1 1 1\n", "a b c d\n", "42 1 1 1", "0 0 0 0\n"})
+  for (const char* damaged : {"", "1 2 3\n", "42", "42 99999 1\n", "-5 1 1\n", "a b c\n", "42 1 1", "0 0 0\n"})
     EXPECT_FALSE(decode_record(damaged).has_value()) << damaged;
 }
 

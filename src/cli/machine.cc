@@ -70,7 +70,6 @@ int run_status(const MachineArguments& arguments) {
     if (status->running)
       json.update({{"pid", status->pid},
                    {"port", status->port},
-                   {"cpus", status->cpus},
                    {"memory_mib", status->memory_mib},
                    {"commands", status->commands},
                    {"uptime_s", status->uptime_s},
@@ -79,8 +78,8 @@ int run_status(const MachineArguments& arguments) {
   } else if (!status->running) {
     fmt::print("not running\n");
   } else {
-    fmt::print("running: QEMU {}, {} processors, {} MiB, up {} s, {} commands\n", status->pid, status->cpus,
-               status->memory_mib, status->uptime_s, status->commands);
+    fmt::print("running: QEMU {}, {} MiB, up {} s, {} commands\n", status->pid, status->memory_mib, status->uptime_s,
+               status->commands);
   }
   return 0;
 }

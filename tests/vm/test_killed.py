@@ -21,7 +21,7 @@ def test_killed_vmm_is_reported():
 @deadline(300)
 def test_vmm_killed_at_random_moments():
     choose = random.Random(1)
-    for _ in range(size(6, 60)):
+    for _ in range(size(4, 60)):
         with no_leftovers():
             process = start(["sh", "-c", "echo x; sleep 1000"])
             vmm = vmm_of(process)
@@ -35,7 +35,7 @@ def test_vmm_killed_at_random_moments():
 @deadline(300)
 def test_cloche_killed_at_random_moments():
     choose = random.Random(2)
-    for _ in range(size(6, 60)):
+    for _ in range(size(4, 60)):
         with no_leftovers():
             process = subprocess.Popen(command(["sleep", "1000"]), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
             time.sleep(choose.uniform(0, 3))

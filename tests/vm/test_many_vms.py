@@ -30,7 +30,7 @@ def test_many_at_once():
 @deadline(300)
 def test_many_in_a_row():
     with no_leftovers():
-        for index in range(size(20, 200)):
+        for index in range(size(10, 200)):
             outcome = run(["echo", str(index)], ["-v", f"{scratch('')}:/s"])
             assert (outcome.code, outcome.out) == (0, f"{index}\n".encode()), outcome
 

@@ -7,7 +7,7 @@ from harness import command, deadline, run, sh, size, succeeds
 
 @deadline(300)
 def test_output_right_before_the_exit():
-    for count in range(size(30, 500)):
+    for count in range(size(15, 500)):
         outcome = run(["echo", "x"])
         assert (outcome.code, outcome.out, outcome.err) == (0, b"x\n", b""), (count, outcome)
 
