@@ -251,7 +251,7 @@ def bench_fs(bench):
     for name, (work, amount, unit) in FS_WORK.items():
 
         def script(folder):
-            return ["sh", "-c", f"echo begin; {work.replace('D', folder)}; echo end"]
+            return ["sh", "-ec", f"echo begin; {work.replace('D', folder)}; echo end"]
 
         def in_guest():
             # A new VM each time: nothing is in its cache.
@@ -265,7 +265,7 @@ def bench_fs(bench):
             )
 
         ours = bench.add(name, repeat(in_guest), unit)
-        with guests.bound(share, os.path.join(bench.rootfs, "s")):
+        with guests.bound(share, f"{bench.rootfs}/s"), guests.bound("/dev", f"{bench.rootfs}/dev"):
             direct = bench.add("    the same without a VM", repeat(without), unit)
         bench.add("    ratio", [ours / direct], "")
 
