@@ -85,6 +85,8 @@ class Program {
     else
       ::close(0);
     if (setup.terminal >= 0) ::login_tty(setup.terminal);
+    // Whoever runs the tests in the background may have had some ignored.
+    for (int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGPIPE}) ::signal(signal, SIG_DFL);
     for (int signal : setup.ignored) ::signal(signal, SIG_IGN);
     std::vector<char*> arguments, environment;
     for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
