@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <functional>
 #include <thread>
 
 namespace cloche {
@@ -56,6 +57,18 @@ TEST(EventLoop, CallFromAnotherThreadRunsOnTheLoop) {
   ASSERT_TRUE(loop->run());
   other.join();
   EXPECT_NE(seen, std::thread::id());
+}
+
+TEST(EventLoop, StopsThoughWorkPostsItselfAnew) {
+  auto loop = EventLoop::create().value();
+  int rounds = 0;
+  std::function<void()> again = [&] {
+    if (++rounds == 3) loop->stop();
+    if (rounds < 100'000) loop->post(again);
+  };
+  loop->post(again);
+  ASSERT_TRUE(loop->run());
+  EXPECT_LT(rounds, 10);
 }
 
 TEST(EventLoop, TimersFireInOrderAndCancel) {
