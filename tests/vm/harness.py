@@ -209,55 +209,48 @@ def kill_quietly(pid, number=signal.SIGKILL):
 # -----------------------------------------------------------------------------------------------------
 
 
-def _own_files(folder, name_part=""):
-    """The paths in `folder` whose names contain that, and which are ours."""
-    found = set()
-    with contextlib.suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            with contextlib.suppress(OSError):
-                if name_part in entry.name and entry.stat(follow_symlinks=False).st_uid == os.geteuid():
-                    found.add(entry.path)
-    return found
+def _files(folder, name_part=""):
+    try:
+        return {os.path.join(folder, name) for name in os.listdir(folder) if name_part in name}
+    except OSError:
+        return set()
 
 
 def _snapshot():
-    """Everything a VM could leave behind. What others on this computer have is not seen, as far as that can be told."""
+    """Everything a VM could leave behind.
+
+    Others use this computer too: outside our own folders, only what is named as ours counts.
+    """
     below = {each.pid for each in descendants(os.getppid())}
-    # An orphan that has ended waits for run.py, which is not what the test is about. KVM's helpers are kernel threads.
+    ours = ("cloche", "kvm", "vhost")  # KVM's helpers are kernel threads, named after it.
+    # An orphan that has ended waits for run.py, which is not what the test is about.
     living = [each for each in processes().values() if each.state != "Z"]
-    alive = {(each.pid, each.name) for each in living if each.pid in below or each.name.startswith(("kvm", "vhost"))}
-    others = [name for name in os.listdir("/dev/shm") if name.startswith("cloche-tests-") and name not in os.getcwd()]
+    alive = {(each.pid, each.name) for each in living if each.pid in below or each.name.startswith(ours)}
     with open("/proc/net/unix", encoding="utf-8", errors="replace") as file:
-        sockets = {line.split()[-1] for line in file if "cloche" in line and not any(each in line for each in others)}
+        sockets = {line.split()[-1] for line in file if "cloche" in line}
     with open("/proc/self/mounts", encoding="utf-8", errors="replace") as file:
         mounts = set(file.readlines())
-    files = _own_files(os.environ.get("HOME", "/nonexistent")) | _own_files(os.environ["TMPDIR"])
+    files = _files(os.environ.get("HOME", "/nonexistent")) | _files(os.environ["TMPDIR"])
     for folder in ("/tmp", "/var/tmp", "/dev/shm", "/run"):
-        files |= _own_files(folder, "cloche")
-    files = {each for each in files if not each.startswith("/dev/shm/cloche-tests-") or each.count("/") > 3}
+        files |= _files(folder, "cloche")
     files.discard(f"/dev/shm/cloche-{os.geteuid()}")  # KVM's measured speed, kept while the host is up.
-    try:
-        vms = set(os.listdir("/sys/kernel/debug/kvm"))
-    except OSError:
-        vms = set()
-    return alive, sockets, mounts, files, vms
+    return alive, sockets, mounts, files, _files("/sys/kernel/debug/kvm")
 
 
 @contextlib.contextmanager
-def no_leftovers(seconds=60):
-    """What is done inside leaves no process, socket, mount or file behind. Open files end with their processes.
-
-    Left behind is what stays: the VMs of others, with their kernel threads, come and go meanwhile.
-    """
+def no_leftovers(seconds=10):
+    """What is done inside leaves no process, socket, mount or file behind. Open files end with their processes."""
     before = _snapshot()
     descriptors = len(os.listdir("/proc/self/fd"))
     yield
-    left = [now - then for then, now in zip(before, _snapshot())]
+
+    def left():
+        return [sorted(now - then, key=str) for then, now in zip(before, _snapshot())]
+
     end = time.monotonic() + seconds
-    while any(left) and time.monotonic() < end:
+    while any(left()) and time.monotonic() < end:
         time.sleep(0.1)
-        left = [old & now for old, now in zip(left, _snapshot())]
-    assert not any(left), f"left behind: {left}"
+    assert not any(left()), f"left behind: {left()}"
     assert len(os.listdir("/proc/self/fd")) <= descriptors, "the test itself leaks descriptors"
 
 
