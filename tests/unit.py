@@ -9,6 +9,7 @@ import concurrent.futures
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -48,7 +49,14 @@ def run_one(test):
     return name, passed, failed, time.monotonic() - began, output
 
 
+def hear_signals():
+    """What a starter ignores (nohup, a shell's background), our programs would; several tests are about signals."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def main():
+    hear_signals()
     build_dir, filters = sys.argv[1], sys.argv[2:]
     tests = [test for test in registered_tests(build_dir) if not filters or any(f in test[0] for f in filters)]
     total_passed = total_failed = 0

@@ -15,6 +15,7 @@ import os
 import pathlib
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -101,8 +102,11 @@ def become_ordinary_user():
 
 
 def prepare_child(folder, output, user):
-    """In the forked child: its own session, streams, folder and perhaps user."""
+    """In the forked child: its own session, signals, streams, folder and perhaps user."""
     os.setsid()
+    # A background start ignores some of them, and so would all that the test starts.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(output, 1)
