@@ -24,7 +24,7 @@ Result<fs::Node> open_share(const wire::VmShare& share) {
 
 Result<MachineShare> open_root(const wire::VmConfig& config) {
   fs::Options options{
-      .tag = kRootTag, .read_only = true, .entry_timeout = kRootTimeout, .attribute_timeout = kRootTimeout};
+      .tag = kRootTag, .read_only = true, .cache = fs::Cache::kAlways};
   if (config.root == wire::RootKind::kHost) return MachineShare{std::move(options), TRY(make_host_root())};
   Fd directory = TRY(open_file(config.root_path, O_PATH | O_DIRECTORY));
   return MachineShare{std::move(options), fs::Node::host(std::move(directory))};

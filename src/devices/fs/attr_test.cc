@@ -156,7 +156,7 @@ class Xattr : public testing::Test {
     remove("user.probe");
   }
   Answer set(std::string_view name, std::string_view value, uint32_t flags = 0) {
-    uint32_t head[2] = {static_cast<uint32_t>(value.size()), flags};
+    uint32_t head[4] = {static_cast<uint32_t>(value.size()), flags, 0, 0};
     return shared.client.call(FUSE_SETXATTR, node, bytes_of(head) + text(name) + raw(value));
   }
   Answer get(std::string_view name, uint32_t size) {
@@ -203,7 +203,7 @@ TEST_F(Xattr, NamespacesThatSteerTheHostAreClosed) {
 }
 
 TEST_F(Xattr, SizesMustMatch) {
-  uint32_t head[2] = {6, 0};
+  uint32_t head[4] = {6, 0, 0, 0};
   Bytes body = bytes_of(head) + text("user.x") + raw("value");
   EXPECT_EQ(shared.client.call(FUSE_SETXATTR, node, body).error, EINVAL);
   EXPECT_EQ(shared.client.call(FUSE_SETXATTR, node, bytes_of(head) + raw("user.x")).error, EINVAL);

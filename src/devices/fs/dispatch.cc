@@ -66,6 +66,12 @@ constexpr void add_names(Table& t) {
                     .names = 1,
                     .reply = kEntry + sizeof(fuse_open_out),
                     .effect = kChanges};
+  // The guest's kernel sends a name with it (Linux 6.2 on: "/"), which means nothing.
+  t[FUSE_TMPFILE] = {.serve = serve_tmpfile,
+                     .arguments = sizeof(fuse_create_in),
+                     .tail = Tail::kBytes,
+                     .reply = kEntry + sizeof(fuse_open_out),
+                     .effect = kChanges};
   t[FUSE_MKNOD] = {
       .serve = serve_mknod, .arguments = sizeof(fuse_mknod_in), .names = 1, .reply = kEntry, .effect = kChanges};
   t[FUSE_MKDIR] = {
@@ -96,6 +102,7 @@ constexpr void add_files(Table& t) {
                              .arguments = sizeof(fuse_copy_file_range_in),
                              .reply = sizeof(fuse_write_out),
                              .effect = kChanges};
+  t[FUSE_IOCTL] = {.serve = serve_ioctl, .arguments = sizeof(fuse_ioctl_in), .tail = Tail::kBytes};
   t[FUSE_OPENDIR] = {.serve = serve_opendir, .arguments = sizeof(fuse_open_in), .reply = sizeof(fuse_open_out)};
   t[FUSE_READDIR] = {.serve = serve_readdir, .arguments = sizeof(fuse_read_in)};
   t[FUSE_READDIRPLUS] = {.serve = serve_readdirplus, .arguments = sizeof(fuse_read_in)};
@@ -104,7 +111,7 @@ constexpr void add_files(Table& t) {
 }
 
 // What is not in it is answered ENOSYS, which Linux remembers and works without: ACCESS (the guest's kernel checks
-// permissions itself), locks (kept in the guest), IOCTL, BMAP, POLL, TMPFILE, the DAX window.
+// permissions itself), locks (kept in the guest), BMAP, POLL, the DAX window.
 constexpr Table kOperations = [] {
   Table table{};
   add_session(table);

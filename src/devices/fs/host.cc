@@ -21,6 +21,7 @@ namespace cloche::fs {
 namespace {
 
 constexpr size_t kMaxNameBytes = 255;  // NAME_MAX of every file system Linux writes.
+constexpr uid_t kAsk = static_cast<uid_t>(-1);  // setfsuid() and setfsgid() only answer then.
 
 // File systems that linux/magic.h does not list.
 constexpr uint32_t kConfigFs = 0x62656570, kFuseControl = 0x65735543, kNfsd = 0x6e667364, kRpcPipe = 0x67596969;
@@ -126,16 +127,23 @@ Outcome<void> SelfFd::link(const Fd& file, const Fd& directory, const char* name
   return {};
 }
 
-Creator::Creator(Identity identity, uint32_t uid, uint32_t gid) {
-  if (identity == Identity::kOwn || (uid == 0 && gid == 0)) return;
+Creator::Creator(Identity identity, const Maker& maker) {
+  ::umask(maker.umask & 0777);
+  if (identity == Identity::kOwn) {
+    owned_ = maker.uid == ::geteuid() && maker.gid == ::getegid();
+    return;
+  }
+  if (maker.uid == 0 && maker.gid == 0) return;
   Capabilities before;
-  if (!before.load()) return;
+  owned_ = before.load();
+  if (!owned_) return;
   switched_ = true;
   // A change of identity also clears the signal that tells this process of its parent's death.
   static_cast<void>(::prctl(PR_GET_PDEATHSIG, &death_signal_));
+  old_group_ = ::setfsgid(maker.gid);
+  old_user_ = ::setfsuid(maker.uid);
   // An id that is not mapped in our user namespace changes nothing: the file is then ours.
-  old_group_ = ::setfsgid(gid);
-  old_user_ = ::setfsuid(uid);
+  owned_ = static_cast<uint32_t>(::setfsgid(kAsk)) == maker.gid && static_cast<uint32_t>(::setfsuid(kAsk)) == maker.uid;
   before.restore();
 }
 
@@ -150,10 +158,13 @@ Creator::~Creator() {
   if (death_signal_ != 0) static_cast<void>(::prctl(PR_SET_PDEATHSIG, death_signal_));
 }
 
+uint32_t Creator::safe_mode(uint32_t mode) const {
+  return owned_ ? mode & 07777 : mode & 07777 & ~static_cast<uint32_t>(S_ISUID | S_ISGID);
+}
+
 void Creator::prepare_thread() {
-  // Where it is forbidden (a seccomp filter), modes lose what the process's umask takes: files are less open than
-  // asked, never more.
-  if (::unshare(CLONE_FS) == 0) ::umask(0);
+  // Where it is forbidden (a seccomp filter), the process's umask is what changes; nothing else in it makes files.
+  static_cast<void>(::unshare(CLONE_FS));
 }
 
 size_t descriptor_budget() {
@@ -164,6 +175,6 @@ size_t descriptor_budget() {
   return most > 2 * kReserved ? most - kReserved : most / 2;
 }
 
-bool acts_as_root() { return ::setfsuid(static_cast<uid_t>(-1)) == 0; }
+bool acts_as_root() { return ::setfsuid(kAsk) == 0; }
 
 }  // namespace cloche::fs

@@ -41,8 +41,15 @@ class SelfFd {
   Fd directory_;
 };
 
-// While it lives, what this thread creates belongs to the given user and group and gets exactly the mode asked for.
-// Where the thread's user is not root, new files belong to that user and only the mode is taken care of.
+// Whom a new file shall belong to, in the host's ids, and the umask of who makes it.
+struct Maker {
+  uint32_t uid = 0, gid = 0;
+  uint32_t umask = 0;
+};
+
+// While it lives, what this thread creates belongs to its maker and gets the mode asked for less the maker's umask; in a
+// directory with a default ACL that one counts instead, which is why the host applies the umask and not we. Where the
+// thread's user is not root, new files belong to that user.
 //
 // The identity is switched for the act itself (setfsuid), as a chown afterwards would have to find the new directory by
 // its name and could be led to another. Capabilities stay: the guest's kernel has checked permissions with groups we do
@@ -51,17 +58,21 @@ class Creator {
  public:
   enum class Identity { kOwn, kRequested };  // kRequested needs root.
 
-  Creator(Identity identity, uint32_t uid, uint32_t gid);
+  Creator(Identity identity, const Maker& maker);
   ~Creator();
   Creator(const Creator&) = delete;
   Creator& operator=(const Creator&) = delete;
 
-  // Gives the calling thread a umask of its own, of zero: FUSE modes come with the guest's umask applied. Once per
-  // thread, before the first Creator on it. It also parts the thread's root and working directory from the process's,
-  // so it must not happen before the process has jailed itself.
+  // `mode` as it may be given to a new file that is not a directory: without the set-id bits when the file will belong
+  // to somebody else than its maker, who could act as that user by it.
+  uint32_t safe_mode(uint32_t mode) const;
+
+  // Gives the calling thread a umask of its own. Once per thread, before the first Creator on it. It also parts the
+  // thread's root and working directory from the process's, so it must not happen before the process has jailed itself.
   static void prepare_thread();
 
  private:
+  bool owned_ = true;  // What is made belongs to its maker.
   bool switched_ = false;
   int old_user_ = 0, old_group_ = 0;
   int death_signal_ = 0;

@@ -160,9 +160,10 @@ TEST(Open, KeepsTheCacheAndSparesFlushesOfReaders) {
   EXPECT_EQ(shared.client.open(node, O_RDONLY).as<fuse_open_out>().open_flags,
             static_cast<uint32_t>(FOPEN_KEEP_CACHE | FOPEN_NOFLUSH));
   EXPECT_EQ(shared.client.open(node, O_RDWR).as<fuse_open_out>().open_flags, static_cast<uint32_t>(FOPEN_KEEP_CACHE));
-  SharedDir uncached({.tag = "share", .keep_cache = false});
+  SharedDir uncached({.tag = "share", .cache = Cache::kNone});
   uncached.dir.write("file", "");
-  EXPECT_EQ(uncached.client.open(uncached.client.walk("file"), O_RDWR).as<fuse_open_out>().open_flags, 0u);
+  EXPECT_EQ(uncached.client.open(uncached.client.walk("file"), O_RDWR).as<fuse_open_out>().open_flags,
+            static_cast<uint32_t>(FOPEN_DIRECT_IO));
 }
 
 TEST(Files, FlushAndFsync) {

@@ -2,20 +2,55 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 
+#include "devices/fs/id_map.h"
+
 namespace cloche::fs {
+
+// What the guest keeps of names, attributes and contents before it asks again.
+enum class Cache : uint8_t {
+  kNone,    // Nothing: each read and look sees what the host has now. Shared writable mappings do not work then.
+  kAuto,    // Contents until the file's time or size is seen to have changed; names and attributes for the timeouts.
+  kAlways,  // Everything, as nobody else changes the share; what the guest writes reaches the host some time later.
+};
+
+enum class DeviceNodes : uint8_t {
+  kRefused,  // One on the host is a door to the host's devices, for whoever opens it there.
+  kAllowed,
+};
+
+enum class Acls : uint8_t {
+  kIgnored,   // The guest neither sees nor sets them; the host's file system applies those it has.
+  kEnforced,  // The guest's kernel reads them (a request more for each file) and checks permissions by them.
+};
+
+enum class Locks : uint8_t {
+  kGuest,  // Between the guest's processes only, kept by its kernel.
+  kHost,   // Held on the host's files, so that they count between guests and against the host's programs.
+};
+
+// What the guest may add to a share, beyond what it holds when the VM starts.
+struct Quota {
+  std::optional<uint64_t> bytes{};
+  std::optional<uint64_t> inodes{};
+  bool any() const { return bytes || inodes; }
+};
 
 struct Options {
   std::string tag;         // What the guest mounts it by: 1 to 36 bytes.
   bool read_only = false;  // Every request that would change something is answered EROFS and does not reach the host.
-  // How long the guest may trust a name, and a file's attributes, before it asks again. Long for roots that do not
-  // change.
+  Cache cache = Cache::kAuto;
+  // How long the guest may trust a name, and a file's attributes, before it asks again: for kAuto.
   std::chrono::milliseconds entry_timeout{1000};
   std::chrono::milliseconds attribute_timeout{1000};
-  // File contents stay cached in the guest from one open to the next, until the file's time or size is seen to have
-  // changed.
-  bool keep_cache = true;
+  DeviceNodes device_nodes = DeviceNodes::kRefused;
+  Acls acls = Acls::kIgnored;
+  Locks locks = Locks::kGuest;
+  IdMap users{}, groups{};
+  Quota quota{};
 };
 
 }  // namespace cloche::fs

@@ -15,11 +15,13 @@ Handler serve_lookup, serve_forget, serve_batch_forget;
 // requests_attr.cc
 Handler serve_getattr, serve_setattr, serve_readlink;
 // requests_create.cc
-Handler serve_create, serve_mknod, serve_mkdir, serve_symlink, serve_link;
+Handler serve_create, serve_tmpfile, serve_mknod, serve_mkdir, serve_symlink, serve_link;
 // requests_remove.cc
 Handler serve_unlink, serve_rmdir, serve_rename, serve_rename2;
 // requests_io.cc
 Handler serve_open, serve_read, serve_write, serve_flush, serve_release, serve_fsync;
+// requests_ioctl.cc
+Handler serve_ioctl;
 // requests_space.cc
 Handler serve_fallocate, serve_lseek, serve_copy_file_range;
 // requests_dir.cc
@@ -28,7 +30,7 @@ Handler serve_opendir, serve_readdir, serve_readdirplus, serve_releasedir, serve
 Handler serve_getxattr, serve_setxattr, serve_listxattr, serve_removexattr;
 
 // Of OPEN and CREATE alike (requests_io.cc): which of the guest's open flags reach the host, and the handle as a reply.
-int host_open_flags(uint32_t guest_flags);
+int host_open_flags(const Session& session, uint32_t guest_flags);
 Outcome<fuse_open_out> add_file_handle(Session& session, Handle handle, uint32_t guest_flags);
 // Opens an existing regular file for a guest (requests_io.cc).
 Outcome<fuse_open_out> open_inode(Session& session, const Inode& inode, uint32_t guest_flags, uint32_t fuse_flags);

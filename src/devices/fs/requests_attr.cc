@@ -10,12 +10,12 @@
 namespace cloche::fs {
 namespace {
 
-Outcome<void> set_owner(const Inode& inode, const fuse_setattr_in& in) {
-  constexpr uint32_t kUnchanged = ~0u;
-  uint32_t uid = in.valid & FATTR_UID ? in.uid : kUnchanged;
-  uint32_t gid = in.valid & FATTR_GID ? in.gid : kUnchanged;
+Outcome<void> set_owner(Session& session, const Inode& inode, const fuse_setattr_in& in) {
+  auto uid = session.options.users.to_host(in.valid & FATTR_UID ? in.uid : IdMap::kUnchanged);
+  auto gid = session.options.groups.to_host(in.valid & FATTR_GID ? in.gid : IdMap::kUnchanged);
+  if (!uid || !gid) return refuse(EOVERFLOW);
   // The host clears set-id bits and file capabilities along with it, for root as well.
-  if (::fchownat(inode.path.get(), "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0) return refuse_errno();
+  if (::fchownat(inode.path.get(), "", *uid, *gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0) return refuse_errno();
   return {};
 }
 
@@ -70,7 +70,7 @@ Outcome<void> serve_setattr(Session& session, Request& request) {
   const Inode* inode = TRY(session.inode(request.node()));
   if (inode->is_virtual() || inode->sealed) return refuse(EROFS);
   // The owner first, as changing it clears bits that a mode in the same request means to set.
-  if (in.valid & (FATTR_UID | FATTR_GID)) TRY(set_owner(*inode, in));
+  if (in.valid & (FATTR_UID | FATTR_GID)) TRY(set_owner(session, *inode, in));
   if (in.valid & FATTR_MODE) TRY(set_mode(session, *inode, in.mode));
   if (in.valid & FATTR_SIZE) TRY(set_size(session, *inode, in));
   constexpr uint32_t kTimes = FATTR_ATIME | FATTR_ATIME_NOW | FATTR_MTIME | FATTR_MTIME_NOW;

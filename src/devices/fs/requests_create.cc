@@ -1,8 +1,9 @@
-// CREATE, MKNOD, MKDIR, SYMLINK, LINK: new names. The act is done by name beneath the parent; what it made is then
+// CREATE, TMPFILE, MKNOD, MKDIR, SYMLINK, LINK: new names. The act is done by name beneath the parent; what it made is then
 // looked up like anything else, so that a name changed meanwhile on the host leads to another file of the share, never
 // out of it.
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "devices/fs/requests.h"
@@ -16,6 +17,11 @@ Outcome<Inode*> parent_of_new(Session& session, const Request& request) {
   Inode* parent = TRY(session.changeable_directory(request.node()));
   if (session.inodes.full()) return refuse(ENFILE);
   return parent;
+}
+
+// A device number as it stands in a request: the 32 bits that Linux's kernel packs it into, 12 of them for the major.
+dev_t host_device(uint32_t packed) {
+  return ::makedev((packed >> 8) & 0xfff, (packed & 0xff) | ((packed >> 12) & 0xfff00));
 }
 
 Outcome<void> reply_entry(Session& session, Request& request, const Inode& parent) {
@@ -38,46 +44,76 @@ Outcome<void> open_existing(Session& session, Request& request, const Inode& par
   return {};
 }
 
+// Replies with a file that was just made and opened.
+Outcome<void> reply_created(Session& session, Request& request, const Inode& parent, Fd file) {
+  Fd path = TRY(session.self.reopen(file, O_PATH));
+  Session::Found found = TRY(session.intern(std::move(path), parent));
+  Handle handle;
+  handle.fd = std::move(file);
+  Outcome<fuse_open_out> open =
+      add_file_handle(session, std::move(handle), request.arguments<fuse_create_in>().flags);
+  if (!open) {
+    session.inodes.forget(found.inode->id, 0);
+    return std::unexpected(open.error());
+  }
+  ++found.inode->lookups;
+  request.reply(session.entry(parent, found));
+  request.reply(*open);
+  return {};
+}
+
 }  // namespace
 
 Outcome<void> serve_create(Session& session, Request& request) {
   auto in = request.arguments<fuse_create_in>();
   const Inode* parent = TRY(parent_of_new(session, request));
   if (session.handles.full()) return refuse(ENFILE);
+  Maker maker = TRY(session.maker(request.header(), in.umask));
+  int flags = host_open_flags(session, in.flags) | O_CREAT | O_EXCL;
   Outcome<Fd> file;
   {
-    Creator creator = session.creator(request.header());
-    file = open_beneath(parent->path, request.name(), host_open_flags(in.flags) | O_CREAT | O_EXCL, in.mode & 07777);
+    Creator creator = session.creator(maker);
+    file = open_beneath(parent->path, request.name(), flags, creator.safe_mode(in.mode));
   }
   if (!file && file.error().value == EEXIST && (in.flags & O_EXCL) == 0) {
     return open_existing(session, request, *parent, in);
   }
   if (!file) return std::unexpected(file.error());
-  Fd path = TRY(session.self.reopen(*file, O_PATH));
-  Session::Found found = TRY(session.intern(std::move(path), *parent));
-  Handle handle;
-  handle.fd = std::move(*file);
-  Outcome<fuse_open_out> open = add_file_handle(session, std::move(handle), in.flags);
-  if (!open) {
-    session.inodes.forget(found.inode->id, 0);
-    return std::unexpected(open.error());
+  return reply_created(session, request, *parent, std::move(*file));
+}
+
+// A file without a name, which a later LINK may give it one.
+Outcome<void> serve_tmpfile(Session& session, Request& request) {
+  auto in = request.arguments<fuse_create_in>();
+  const Inode* parent = TRY(parent_of_new(session, request));
+  if (session.handles.full()) return refuse(ENFILE);
+  if ((in.flags & O_ACCMODE) == O_RDONLY) return refuse(EINVAL);
+  Maker maker = TRY(session.maker(request.header(), in.umask));
+  int flags = host_open_flags(session, in.flags) | O_TMPFILE | static_cast<int>(in.flags & O_EXCL);
+  Outcome<Fd> file;
+  {
+    Creator creator = session.creator(maker);
+    file = open_beneath(parent->path, ".", flags, creator.safe_mode(in.mode));
   }
-  ++found.inode->lookups;
-  request.reply(session.entry(*parent, found));
-  request.reply(*open);
-  return {};
+  if (!file) return std::unexpected(file.error());
+  return reply_created(session, request, *parent, std::move(*file));
 }
 
 Outcome<void> serve_mknod(Session& session, Request& request) {
   auto in = request.arguments<fuse_mknod_in>();
   const Inode* parent = TRY(parent_of_new(session, request));
   uint32_t type = in.mode & S_IFMT;
-  // A device node on the host would be a door to the host's devices for whoever opens it there.
-  if (type == S_IFCHR || type == S_IFBLK) return refuse(EPERM);
-  if (type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && type != 0) return refuse(EINVAL);
+  bool is_device = type == S_IFCHR || type == S_IFBLK;
+  // Character device 0:0 leads to no device: overlay file systems mark a deleted file by it.
+  bool is_whiteout = type == S_IFCHR && in.rdev == 0;
+  if (is_device && !is_whiteout && session.options.device_nodes == DeviceNodes::kRefused) return refuse(EPERM);
+  if (!is_device && type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && type != 0) return refuse(EINVAL);
+  Maker maker = TRY(session.maker(request.header(), in.umask));
   {
-    Creator creator = session.creator(request.header());
-    if (::mknodat(parent->path.get(), request.name(), type | (in.mode & 07777), 0) < 0) return refuse_errno();
+    Creator creator = session.creator(maker);
+    uint32_t mode = type | creator.safe_mode(in.mode);
+    if (::mknodat(parent->path.get(), request.name(), mode, is_device ? host_device(in.rdev) : 0) < 0)
+      return refuse_errno();
   }
   return reply_entry(session, request, *parent);
 }
@@ -85,8 +121,9 @@ Outcome<void> serve_mknod(Session& session, Request& request) {
 Outcome<void> serve_mkdir(Session& session, Request& request) {
   auto in = request.arguments<fuse_mkdir_in>();
   const Inode* parent = TRY(parent_of_new(session, request));
+  Maker maker = TRY(session.maker(request.header(), in.umask));
   {
-    Creator creator = session.creator(request.header());
+    Creator creator = session.creator(maker);
     if (::mkdirat(parent->path.get(), request.name(), in.mode & 07777) < 0) return refuse_errno();
   }
   return reply_entry(session, request, *parent);
@@ -96,8 +133,9 @@ Outcome<void> serve_symlink(Session& session, Request& request) {
   const Inode* parent = TRY(parent_of_new(session, request));
   if (request.tail().size() <= 1) return refuse(ENOENT);  // An empty target, as the system call has it.
   if (request.tail().size() > PATH_MAX) return refuse(ENAMETOOLONG);
+  Maker maker = TRY(session.maker(request.header(), 0));
   {
-    Creator creator = session.creator(request.header());
+    Creator creator = session.creator(maker);
     if (::symlinkat(request.text(), parent->path.get(), request.name()) < 0) return refuse_errno();
   }
   return reply_entry(session, request, *parent);

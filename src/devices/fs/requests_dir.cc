@@ -200,8 +200,8 @@ Outcome<void> serve_opendir(Session& session, Request& request) {
   out.fh = TRY(session.handles.add(std::move(handle)));
   // The guest notices a changed directory by its time, which two changes within a clock tick share: only what is not
   // changed from here is worth that.
-  bool cache = in_memory || session.options.read_only;
-  if (cache && session.options.keep_cache) out.open_flags = FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE;
+  bool unchanged = session.options.read_only && session.options.cache != Cache::kNone;
+  if (in_memory || unchanged) out.open_flags = FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE;
   request.reply(out);
   return {};
 }

@@ -33,26 +33,37 @@ void read_virtual(const VirtualNode& contents, uint64_t offset, size_t size, Req
 // O_APPEND is not among them: write-back of a page may come through a handle opened with it and has to land where the
 // page is, so each WRITE says what it is. O_DIRECT is dropped: guest buffers are not aligned as the host's file may
 // need them.
-int host_open_flags(uint32_t guest_flags) {
+int host_open_flags(const Session& session, uint32_t guest_flags) {
   constexpr uint32_t kPassed = O_ACCMODE | O_TRUNC | O_SYNC | O_DSYNC;
-  return static_cast<int>(guest_flags & kPassed);
+  auto flags = static_cast<int>(guest_flags & kPassed);
+  // The guest's write-back cache reads the page that a program writes a part of.
+  bool reads_too = (session.agreed & FUSE_WRITEBACK_CACHE) && (flags & O_ACCMODE) == O_WRONLY;
+  return reads_too ? (flags & ~O_ACCMODE) | O_RDWR : flags;
 }
 
 Outcome<fuse_open_out> add_file_handle(Session& session, Handle handle, uint32_t guest_flags) {
   handle.kind = Handle::Kind::kFile;
   fuse_open_out out{};
   out.fh = TRY(session.handles.add(std::move(handle)));
-  if (session.options.keep_cache) out.open_flags |= FOPEN_KEEP_CACHE;
+  out.open_flags = session.options.cache == Cache::kNone ? FOPEN_DIRECT_IO : FOPEN_KEEP_CACHE;
   // Nothing was written through it, so its close has no errors to report: spares a request for each.
   if (!wants_write(guest_flags)) out.open_flags |= FOPEN_NOFLUSH;
   return out;
+}
+
+// A file that may be written and not read is opened as asked; the guest then cannot write parts of its pages.
+Outcome<Fd> open_for_guest(Session& session, const Inode& inode, uint32_t guest_flags) {
+  int flags = host_open_flags(session, guest_flags);
+  Outcome<Fd> file = session.open_regular(inode, flags);
+  if (file || file.error().value != EACCES || (guest_flags & O_ACCMODE) != O_WRONLY) return file;
+  return session.open_regular(inode, (flags & ~O_ACCMODE) | O_WRONLY);
 }
 
 Outcome<fuse_open_out> open_inode(Session& session, const Inode& inode, uint32_t guest_flags, uint32_t fuse_flags) {
   if (inode.is_virtual()) return open_virtual(session, inode, guest_flags);
   if (session.options.read_only && (wants_write(guest_flags) || (guest_flags & O_TRUNC))) return refuse(EROFS);
   Handle handle;
-  handle.fd = TRY(session.open_regular(inode, host_open_flags(guest_flags)));
+  handle.fd = TRY(open_for_guest(session, inode, guest_flags));
   if ((guest_flags & O_TRUNC) && (fuse_flags & FUSE_OPEN_KILL_SUIDGID)) session.kill_privileges(handle.fd.get());
   return add_file_handle(session, std::move(handle), guest_flags);
 }

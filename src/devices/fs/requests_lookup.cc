@@ -10,11 +10,11 @@ Outcome<void> serve_lookup(Session& session, Request& request) {
     request.reply(*entry);
     return {};
   }
-  bool cache = session.options.entry_timeout.count() > 0;
+  bool cache = session.entry_timeout().count() > 0;
   if (entry.error().value != ENOENT || !cache) return std::unexpected(entry.error());
   // Node id 0 says "not there, and remember it"; a plain ENOENT would be asked for again each time.
   fuse_entry_out nothing{};
-  session.set_timeout(session.options.entry_timeout, nothing.entry_valid, nothing.entry_valid_nsec);
+  session.set_timeout(session.entry_timeout(), nothing.entry_valid, nothing.entry_valid_nsec);
   request.reply(nothing);
   return {};
 }

@@ -35,8 +35,7 @@ Outcome<void> serve_rename(Session& session, Request& request) {
 
 Outcome<void> serve_rename2(Session& session, Request& request) {
   auto in = request.arguments<fuse_rename2_in>();
-  // RENAME_WHITEOUT is left out: it makes a device node.
-  if (in.flags & ~static_cast<uint32_t>(RENAME_NOREPLACE | RENAME_EXCHANGE)) return refuse(EINVAL);
+  if (in.flags & ~static_cast<uint32_t>(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT)) return refuse(EINVAL);
   return rename(session, request, in.newdir, in.flags);
 }
 

@@ -14,12 +14,22 @@ constexpr uint32_t kMajor = 7;
 constexpr uint32_t kOldestMinor = 31;  // Linux 5.4, the first with virtio-fs.
 constexpr uint32_t kMinor = 38;
 
-// What we do when the guest can as well. Left out on purpose: WRITEBACK_CACHE (the host's own writers would be
-// overwritten), EXPORT_SUPPORT (wants lookups of ".."), POSIX_ACL and SETXATTR_EXT (the guest would enforce ACLs that
-// the host may not have), locks (kept in the guest), DONT_MASK (the guest's umask comes applied).
-constexpr uint32_t kFlags = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_ATOMIC_O_TRUNC | FUSE_AUTO_INVAL_DATA |
-                            FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS |
-                            FUSE_MAX_PAGES | FUSE_CACHE_SYMLINKS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_INIT_EXT;
+// What we do when the guest can as well. DONT_MASK: the umask comes beside the mode, as the host leaves it out where a
+// directory has a default ACL. Left out on purpose: EXPORT_SUPPORT (wants lookups of "..").
+constexpr uint32_t kFlags = FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_ATOMIC_O_TRUNC | FUSE_DO_READDIRPLUS |
+                            FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES |
+                            FUSE_CACHE_SYMLINKS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_DONT_MASK | FUSE_SETXATTR_EXT |
+                            FUSE_INIT_EXT;
+
+uint32_t wanted_flags(const Options& options) {
+  uint32_t flags = kFlags;
+  bool own_writes_only = options.cache == Cache::kAlways && !options.read_only;
+  // With the write-back cache the guest's times and sizes count, and the host's changes are not looked for.
+  flags |= own_writes_only ? FUSE_WRITEBACK_CACHE : FUSE_AUTO_INVAL_DATA;
+  if (options.acls == Acls::kEnforced) flags |= FUSE_POSIX_ACL;
+  if (options.locks == Locks::kHost) flags |= FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS;
+  return flags;
+}
 
 // Background requests (read-ahead, asynchronous I/O) the guest keeps in flight; beyond them its queue is full anyway.
 constexpr uint16_t kMaxBackground = 64;
@@ -44,7 +54,8 @@ Outcome<void> serve_init(Session& session, Request& request) {
     session.end();  // A guest that starts over has forgotten everything.
     session.started = true;
     out.max_readahead = std::min(in.max_readahead, kMaxWriteBytes);
-    out.flags = in.flags & kFlags;
+    out.flags = in.flags & wanted_flags(session.options);
+    session.agreed = out.flags;
     out.max_background = kMaxBackground;
     out.congestion_threshold = kCongestion;
     out.max_write = kMaxWriteBytes;

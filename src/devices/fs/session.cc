@@ -8,11 +8,13 @@
 namespace cloche::fs {
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr uint32_t kBlockSize =
     4096;  // st_blksize of nodes in memory; what the guest reads ahead in is negotiated apart.
 
 // What is held in memory does not change while the VM runs.
-constexpr std::chrono::hours kForever{24 * 365};
+constexpr std::chrono::milliseconds kForever = 24h * 365;
 
 }  // namespace
 
@@ -54,8 +56,8 @@ fuse_entry_out Session::entry(const Inode& parent, const Found& found) const {
   fuse_entry_out out{};
   out.nodeid = found.inode->id;
   out.attr = found.attributes;
-  set_timeout(parent.is_virtual() ? kForever : options.entry_timeout, out.entry_valid, out.entry_valid_nsec);
-  set_timeout(found.inode->is_virtual() ? kForever : options.attribute_timeout, out.attr_valid, out.attr_valid_nsec);
+  set_timeout(parent.is_virtual() ? kForever : entry_timeout(), out.entry_valid, out.entry_valid_nsec);
+  set_timeout(found.inode->is_virtual() ? kForever : attribute_timeout(), out.attr_valid, out.attr_valid_nsec);
   return out;
 }
 
@@ -78,8 +80,8 @@ fuse_attr Session::from_stat(const HostStat& stat) {
   attr.ctimensec = stat.stx_ctime.tv_nsec;
   attr.mode = stat.stx_mode;
   attr.nlink = stat.stx_nlink;
-  attr.uid = stat.stx_uid;
-  attr.gid = stat.stx_gid;
+  attr.uid = options.users.to_guest(stat.stx_uid);
+  attr.gid = options.groups.to_guest(stat.stx_gid);
   attr.rdev = static_cast<uint32_t>(::makedev(stat.stx_rdev_major, stat.stx_rdev_minor));
   attr.blksize = stat.stx_blksize;
   return attr;
@@ -100,7 +102,7 @@ Outcome<fuse_attr> Session::attributes(const Inode& inode) {
 Outcome<fuse_attr_out> Session::attribute_reply(const Inode& inode) {
   fuse_attr_out out{};
   out.attr = TRY(attributes(inode));
-  set_timeout(inode.is_virtual() ? kForever : options.attribute_timeout, out.attr_valid, out.attr_valid_nsec);
+  set_timeout(inode.is_virtual() ? kForever : attribute_timeout(), out.attr_valid, out.attr_valid_nsec);
   return out;
 }
 
@@ -135,9 +137,30 @@ void Session::kill_privileges(int fd) const {
   if (mode != (now.st_mode & 07777)) ::fchmod(fd, mode);
 }
 
-Creator Session::creator(const fuse_in_header& header) {
+void Session::kill_set_group(int fd) const {
+  struct stat now{};
+  if (::fstat(fd, &now) < 0 || S_ISDIR(now.st_mode) || (now.st_mode & S_ISGID) == 0) return;
+  ::fchmod(fd, now.st_mode & 07777 & ~static_cast<mode_t>(S_ISGID));
+}
+
+Outcome<Maker> Session::maker(const fuse_in_header& header, uint32_t umask) const {
+  auto uid = options.users.to_host(header.uid), gid = options.groups.to_host(header.gid);
+  if (!uid || !gid || *uid == IdMap::kUnchanged || *gid == IdMap::kUnchanged) return refuse(EOVERFLOW);
+  // What comes without FUSE_DONT_MASK has the umask applied.
+  return Maker{.uid = *uid, .gid = *gid, .umask = agreed & FUSE_DONT_MASK ? umask : 0};
+}
+
+Creator Session::creator(const Maker& maker) {
   if (!std::exchange(thread_prepared, true)) Creator::prepare_thread();
-  return Creator(as_root ? Creator::Identity::kRequested : Creator::Identity::kOwn, header.uid, header.gid);
+  return Creator(as_root ? Creator::Identity::kRequested : Creator::Identity::kOwn, maker);
+}
+
+std::chrono::milliseconds Session::entry_timeout() const {
+  return options.cache == Cache::kAlways ? kForever : options.cache == Cache::kNone ? 0ms : options.entry_timeout;
+}
+
+std::chrono::milliseconds Session::attribute_timeout() const {
+  return options.cache == Cache::kAlways ? kForever : options.cache == Cache::kNone ? 0ms : options.attribute_timeout;
 }
 
 }  // namespace cloche::fs

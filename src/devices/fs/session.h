@@ -19,6 +19,7 @@ struct Session {
   InodeTable inodes;
   HandleTable handles{std::min(HandleTable::kMaxHandles, descriptor_budget() / 4)};
   bool started = false;  // INIT was answered.
+  uint32_t agreed = 0;   // The flags of that answer.
   bool as_root = false;  // New files can be given to the guest's user, and the host does not clear suid bits for us.
   bool thread_prepared = false;                                            // Creator::prepare_thread() was called.
   std::vector<std::byte> body = std::vector<std::byte>(kMaxBodyBytes);     // The request being served.
@@ -45,6 +46,9 @@ struct Session {
 
   Outcome<fuse_attr> attributes(const Inode& inode);
   Outcome<fuse_attr_out> attribute_reply(const Inode& inode);
+  // How long the guest may go without asking.
+  std::chrono::milliseconds entry_timeout() const;
+  std::chrono::milliseconds attribute_timeout() const;
   void set_timeout(std::chrono::milliseconds timeout, uint64_t& seconds, uint32_t& nanoseconds) const;
 
   // A host inode's file, open: EISDIR, ELOOP or EACCES for what is not a regular file.
@@ -54,7 +58,11 @@ struct Session {
   // Clears set-user-id and set-group-id as Linux does for a writer without CAP_FSETID; the host does it itself unless
   // we are root.
   void kill_privileges(int fd) const;
-  Creator creator(const fuse_in_header& header);
+  void kill_set_group(int fd) const;
+  // Who made this request, as an owner of files on the host: EOVERFLOW (as Linux has it) where nobody there is meant.
+  Outcome<Maker> maker(const fuse_in_header& header, uint32_t umask) const;
+  // To be held while something is made.
+  Creator creator(const Maker& maker);
 
  private:
   fuse_attr from_stat(const HostStat& stat);
