@@ -32,11 +32,39 @@ struct Root {
   Writes writes = Writes::kPrivate;
 };
 
+// What the guest keeps of a share before it asks the host again.
+enum class ShareCache : uint8_t {
+  kNone,    // Nothing: every look and read sees what the host has now. Shared mappings of files do not work then.
+  kAuto,    // Names and attributes for a second, contents until a file's time or size has changed.
+  kAlways,  // Everything, as nobody else changes the share meanwhile. What the guest writes is kept back, too, until it
+            // is synced or the VM ends in an orderly way.
+};
+
+// `count` user or group ids from `guest` on in the guest are those from `host` on on the host.
+struct IdRange {
+  uint32_t guest = 0;
+  uint32_t host = 0;
+  uint32_t count = 1;
+};
+
+// Whether the guest can make device nodes in a share. On the host they are real ones.
+enum class DeviceNodes : uint8_t { kRefused, kAllowed };
+
+// Whether the guest sees and enforces the POSIX ACLs of a share. Each file then costs it a request more.
+enum class ShareAcls : uint8_t { kIgnored, kEnforced };
+
 // A directory or a single file of the host that the guest sees.
 struct Share {
   std::string host_path{};   // Relative paths start at the caller's working directory.
   std::string guest_path{};  // Absolute; made in the guest where it is missing.
   Access access = Access::kReadWrite;
+  ShareCache cache = ShareCache::kAuto;
+  // Who is who. Ids outside of all ranges belong to nobody, and the guest can make nothing as them. Without ranges: the
+  // same ids on both sides for root; for any other caller, the caller is the command's user.
+  std::vector<IdRange> users{};
+  std::vector<IdRange> groups{};
+  DeviceNodes device_nodes = DeviceNodes::kRefused;
+  ShareAcls acls = ShareAcls::kIgnored;
 };
 
 // Who the command runs as in the guest.

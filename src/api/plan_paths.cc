@@ -76,6 +76,22 @@ Result<void> check_guest_place(const std::string& path) {
   return {};
 }
 
+Result<std::vector<wire::VmIdRange>> plan_ids(const std::string& share, const std::vector<IdRange>& wanted) {
+  std::vector<wire::VmIdRange> ranges;
+  for (const IdRange& range : wanted) {
+    // The last id, (uid_t)-1, is nobody's.
+    bool fits = range.count > 0 && range.count <= UINT32_MAX - std::max(range.guest, range.host);
+    if (!fits)
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("share {}: {} ids from {} in the guest and {} on the host on are not ids", share,
+                              range.count, range.guest, range.host));
+    ranges.push_back({range.guest, range.host, range.count});
+  }
+  if (!ranges.empty() && ::geteuid() != 0)
+    return fail(ErrorCode::kPermission, fmt::format("share {}: only root can map ids", share));
+  return ranges;
+}
+
 Result<void> plan_share(const Share& share, Plan& plan) {
   if (share.host_path.empty()) return fail(ErrorCode::kInvalidArgument, "share: the path on the host is empty");
   std::string guest_path = TRY(clean_guest_path("share", share.guest_path));
@@ -92,7 +108,16 @@ Result<void> plan_share(const Share& share, Plan& plan) {
   TRY(check_readable("share", place));
   bool read_only = share.access == Access::kReadOnly;
   std::string tag = fmt::format("share{}", plan.vm.shares.size());
-  plan.vm.shares.push_back({tag, place.path, read_only, is_file});
+  auto users = TRY(plan_ids(place.path, share.users)), groups = TRY(plan_ids(place.path, share.groups));
+  plan.vm.shares.push_back({.tag = tag,
+                            .host_path = place.path,
+                            .read_only = read_only,
+                            .is_file = is_file,
+                            .cache = static_cast<uint8_t>(share.cache),
+                            .allows_devices = share.device_nodes == DeviceNodes::kAllowed,
+                            .enforces_acls = share.acls == ShareAcls::kEnforced,
+                            .users = std::move(users),
+                            .groups = std::move(groups)});
   plan.vm.start.mounts.push_back({tag, guest_path, read_only, is_file});
   return {};
 }

@@ -142,6 +142,37 @@ TEST_F(PlanTest, SharesThatAreTaken) {
   EXPECT_TRUE(made->vm.start.mounts[1].is_file);
 }
 
+TEST_F(PlanTest, ShareOptionsReachTheVmm) {
+  Config config = base();
+  std::string data = fake_.make_directory("data");
+  config.shares = {{.host_path = data,
+                    .guest_path = "/data",
+                    .cache = ShareCache::kNone,
+                    .device_nodes = DeviceNodes::kAllowed,
+                    .acls = ShareAcls::kEnforced}};
+  auto made = plan(config);
+  ASSERT_TRUE(made) << made.error().message();
+  EXPECT_EQ(made->vm.shares[0].cache, 0);
+  EXPECT_TRUE(made->vm.shares[0].allows_devices);
+  EXPECT_TRUE(made->vm.shares[0].enforces_acls);
+}
+
+TEST_F(PlanTest, IdsAreMappedByRootOnly) {
+  Config config = base();
+  std::string data = "/usr";  // Anybody may read it.
+  config.shares = {{.host_path = data, .guest_path = "/data", .users = {{.guest = 0, .host = 100000, .count = 65536}}}};
+  if (::geteuid() == 0) {
+    auto made = plan(config);
+    ASSERT_TRUE(made) << made.error().message();
+    EXPECT_EQ(made->vm.shares[0].users, (std::vector<wire::VmIdRange>{{0, 100000, 65536}}));
+  }
+  as_ordinary_user([&] { EXPECT_THAT(why(config), HasSubstr("only root can map ids")); });
+  for (IdRange range : {IdRange{0, 0, 0}, IdRange{UINT32_MAX, 0, 1}, IdRange{0, UINT32_MAX - 5, 6}}) {
+    config.shares[0].users = {range};
+    EXPECT_THAT(why(config), HasSubstr("are not ids")) << range.guest;
+  }
+}
+
 TEST_F(PlanTest, SharesThatAreRefused) {
   std::string data = fake_.make_directory("data");
   struct Case {

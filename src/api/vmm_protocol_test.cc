@@ -16,6 +16,8 @@ VmConfig some_config() {
   config.root = RootKind::kDirectory;
   config.root_path = "/root";
   config.shares = {{"share0", "/a", true, false}, {"share1", "/b", false, true}};
+  config.shares[1].cache = 2;
+  config.shares[1].users = {{0, 1000, 1}, {1, 100000, 65535}};
   config.timeout_ms = 5;
   config.has_input = true;
   config.start.arguments = {"a", "", "c"};

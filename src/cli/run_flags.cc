@@ -83,7 +83,7 @@ void add_file_flags(CLI::App& app, Config& config) {
         return Result<void>();
       });
   add(app, kGroup,
-      {"-v,--volume", "HOST:GUEST[:ro]", "Show a directory or file of the host in the guest; may be repeated"},
+      {"-v,--volume", "HOST:GUEST[:OPTION,...]", "Show a directory or file of the host in the guest; may be repeated"},
       [&](const std::string& text) { return append(parse_share(text), config.shares); });
   app.add_flag_callback(
          "--read-only", [&] { config.root.writes = Writes::kRefused; },

@@ -107,24 +107,6 @@ Result<User> parse_user(const std::string& text) {
   return User{*uid, gid};
 }
 
-Result<Share> parse_share(const std::string& text) {
-  auto wrong = [&](std::string_view why) {
-    return bad(fmt::format("'{}': {}; write HOST:GUEST or HOST:GUEST:ro", text, why));
-  };
-  Share share;
-  std::string_view rest = text;
-  if (rest.ends_with(":ro")) share.access = Access::kReadOnly;
-  if (rest.ends_with(":ro") || rest.ends_with(":rw")) rest.remove_suffix(3);
-  size_t colon = rest.rfind(':');
-  if (colon == std::string_view::npos) return wrong("the path in the guest is missing");
-  share.host_path = rest.substr(0, colon);
-  share.guest_path = rest.substr(colon + 1);
-  if (share.host_path.empty()) return wrong("the path on the host is missing");
-  if (!share.guest_path.starts_with('/'))
-    return wrong(fmt::format("the path in the guest, '{}', must begin with /", share.guest_path));
-  return share;
-}
-
 Result<Limit> parse_limit(const std::string& text) {
   auto wrong = [&] {
     return bad(fmt::format("'{}' is not a limit; write it as nofile=1024 or nofile=1024:2048", text));

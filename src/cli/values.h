@@ -18,7 +18,7 @@ Result<std::chrono::milliseconds> parse_duration(const std::string& text);
 Result<uint32_t> parse_count(const std::string& text);
 // "UID" or "UID:GID", in numbers.
 Result<User> parse_user(const std::string& text);
-// "HOST:GUEST", with ":ro" or ":rw" behind it. HOST may contain colons.
+// "HOST:GUEST" or "HOST:GUEST:OPTION[,OPTION...]". HOST may contain colons.
 Result<Share> parse_share(const std::string& text);
 // "nofile=1024" or "nofile=1024:2048"; "unlimited" or -1 for none.
 Result<Limit> parse_limit(const std::string& text);

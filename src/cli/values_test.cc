@@ -72,12 +72,33 @@ TEST(ShareFlag, Forms) {
   EXPECT_EQ(colons.guest_path, "/guest");
 }
 
+TEST(ShareFlag, Options) {
+  auto share = parse_share("/a:b:/guest:ro,cache=none,devices,acl,uidmap=0/1000,uidmap=1/100000/65535,gidmap=0/5").value();
+  EXPECT_EQ(share.host_path, "/a:b");
+  EXPECT_EQ(share.guest_path, "/guest");
+  EXPECT_EQ(share.access, Access::kReadOnly);
+  EXPECT_EQ(share.cache, ShareCache::kNone);
+  EXPECT_EQ(share.device_nodes, DeviceNodes::kAllowed);
+  EXPECT_EQ(share.acls, ShareAcls::kEnforced);
+  ASSERT_EQ(share.users.size(), 2u);
+  EXPECT_EQ(share.users[0].host, 1000u);
+  EXPECT_EQ(share.users[0].count, 1u);
+  EXPECT_EQ(share.users[1].guest, 1u);
+  EXPECT_EQ(share.users[1].count, 65535u);
+  EXPECT_EQ(share.groups.at(0).host, 5u);
+  EXPECT_EQ(parse_share("/host:/guest:cache=always")->cache, ShareCache::kAlways);
+}
+
 TEST(ShareFlag, Wrong) {
   EXPECT_THAT(parse_share("/host").error().what, HasSubstr("path in the guest is missing"));
   EXPECT_THAT(parse_share("/host:ro").error().what, HasSubstr("path in the guest is missing"));
   EXPECT_THAT(parse_share(":/guest").error().what, HasSubstr("path on the host is missing"));
   EXPECT_THAT(parse_share("/host:guest").error().what, HasSubstr("must begin with /"));
-  EXPECT_THAT(parse_share("/host:/guest:rx").error().what, HasSubstr("must begin with /"));
+  EXPECT_THAT(parse_share("/host:/guest:rx").error().what, HasSubstr("'rx' is not an option"));
+  EXPECT_THAT(parse_share("/host:/guest:ro,cache=some").error().what, HasSubstr("'cache=some' is not an option"));
+  EXPECT_THAT(parse_share("/host:/guest:").error().what, HasSubstr("'' is not an option"));
+  for (const char* bad : {"", "1", "1/", "1/2/", "1/2/3/4", "a/1", "-1/0", "1/4294967296", "1/2/x"})
+    EXPECT_THAT(parse_share(std::string("/host:/guest:uidmap=") + bad).error().what, HasSubstr("is not uidmap=")) << bad;
   EXPECT_FALSE(parse_share(""));
 }
 

@@ -8,11 +8,7 @@
 namespace cloche {
 namespace {
 
-using namespace std::chrono_literals;
-
 constexpr const char* kRootTag = "root";
-// Nobody is expected to change a root file system under a running guest; shares are looked at anew each second.
-constexpr auto kRootTimeout = 24h;
 
 Result<fs::Node> open_share(const wire::VmShare& share) {
   Fd fd = TRY(open_file(share.host_path, O_PATH));
@@ -22,11 +18,38 @@ Result<fs::Node> open_share(const wire::VmShare& share) {
   return fs::Node::directory(std::move(only));
 }
 
+// For a caller who is not root the host keeps no other ids apart than his: all that is his belongs to `user` in the
+// guest, and all that is made there is his.
+fs::IdMap map_caller(uint32_t caller, uint32_t user) {
+  if (::geteuid() == 0) return {};
+  return fs::IdMap({{.guest = user, .host = caller}}, fs::IdMap::Others::kSame);
+}
+
+fs::IdMap map_of(const std::vector<wire::VmIdRange>& wanted, uint32_t caller, uint32_t user) {
+  if (wanted.empty()) return map_caller(caller, user);
+  std::vector<fs::IdMap::Range> ranges;
+  ranges.reserve(wanted.size());
+  for (const wire::VmIdRange& range : wanted) ranges.push_back({range.guest, range.host, range.count});
+  return fs::IdMap(std::move(ranges), fs::IdMap::Others::kUnknown);
+}
+
+fs::Options share_options(const wire::VmShare& share, const wire::Start& start) {
+  return {.tag = share.tag,
+          .read_only = share.read_only,
+          .cache = static_cast<fs::Cache>(share.cache),
+          .device_nodes = share.allows_devices ? fs::DeviceNodes::kAllowed : fs::DeviceNodes::kRefused,
+          .acls = share.enforces_acls ? fs::Acls::kEnforced : fs::Acls::kIgnored,
+          .users = map_of(share.users, ::geteuid(), start.uid),
+          .groups = map_of(share.groups, ::getegid(), start.gid)};
+}
+
 Result<MachineShare> open_root(const wire::VmConfig& config) {
-  fs::Options options{
-      .tag = kRootTag, .read_only = true, .cache = fs::Cache::kAlways};
+  // Nobody is expected to change a root file system under a running guest.
+  fs::Options options{.tag = kRootTag, .read_only = true, .cache = fs::Cache::kAlways};
   if (config.root == wire::RootKind::kHost) return MachineShare{std::move(options), TRY(make_host_root())};
   Fd directory = TRY(open_file(config.root_path, O_PATH | O_DIRECTORY));
+  options.users = map_caller(::geteuid(), 0);
+  options.groups = map_caller(::getegid(), 0);
   return MachineShare{std::move(options), fs::Node::host(std::move(directory))};
 }
 
@@ -42,8 +65,7 @@ Result<MachineConfig> build_config(wire::VmConfig config, Log log) {
   machine.extra_command_line = std::move(config.extra_command_line);
   machine.shares.push_back(TRY(open_root(config)));
   for (const wire::VmShare& share : config.shares) {
-    fs::Options options{.tag = share.tag, .read_only = share.read_only};
-    machine.shares.push_back({std::move(options), TRY(open_share(share))});
+    machine.shares.push_back({share_options(share, config.start), TRY(open_share(share))});
   }
   if (!config.console_path.empty())
     machine.console = TRY(open_file(config.console_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, 0644));

@@ -1,7 +1,11 @@
 #include "wire/vmm.h"
 
+#include <algorithm>
+
 namespace cloche::wire {
 namespace {
+
+constexpr uint8_t kMaxCache = 2;  // Cache::kAlways.
 
 // A Start or Exited inside another message: its own frame's payload, counted.
 template <typename Message>
@@ -24,6 +28,24 @@ bool get_flag(Reader& from) {
   uint8_t raw = 0;
   from.get(raw);
   return raw != 0;
+}
+
+void put_ranges(Writer& to, const std::vector<VmIdRange>& ranges) {
+  to.put(static_cast<uint32_t>(ranges.size()));
+  for (const VmIdRange& range : ranges) {
+    to.put(range.guest);
+    to.put(range.host);
+    to.put(range.count);
+  }
+}
+
+void get_ranges(Reader& from, std::vector<VmIdRange>& ranges) {
+  ranges.resize(from.count(3 * sizeof(uint32_t)));
+  for (VmIdRange& range : ranges) {
+    from.get(range.guest);
+    from.get(range.host);
+    from.get(range.count);
+  }
 }
 
 void put_text(Writer& to, const std::string& text) { to.put(std::string_view(text)); }
@@ -53,6 +75,11 @@ std::vector<std::byte> encode(const VmConfig& config) {
     put_text(to, share.host_path);
     put_flag(to, share.read_only);
     put_flag(to, share.is_file);
+    to.put(share.cache);
+    put_flag(to, share.allows_devices);
+    put_flag(to, share.enforces_acls);
+    put_ranges(to, share.users);
+    put_ranges(to, share.groups);
   }
   to.put(config.timeout_ms);
   to.put(config.log_level);
@@ -70,18 +97,25 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
                             &config.extra_command_line, &config.root_path})
     from.get(*text);
   from.get(config.root);
-  config.shares.resize(from.count(10));
+  config.shares.resize(from.count(21));
   for (VmShare& share : config.shares) {
     from.get(share.tag);
     from.get(share.host_path);
     share.read_only = get_flag(from);
     share.is_file = get_flag(from);
+    from.get(share.cache);
+    share.allows_devices = get_flag(from);
+    share.enforces_acls = get_flag(from);
+    get_ranges(from, share.users);
+    get_ranges(from, share.groups);
   }
   from.get(config.timeout_ms);
   from.get(config.log_level);
   from.get(config.began_ns);
   config.has_input = get_flag(from);
-  return get_message(from, config.start) && from.done() && config.root <= RootKind::kDirectory;
+  auto known = [](const VmShare& share) { return share.cache <= kMaxCache; };
+  return get_message(from, config.start) && from.done() && config.root <= RootKind::kDirectory &&
+         std::ranges::all_of(config.shares, known);
 }
 
 std::vector<std::byte> encode(const Ended& ended) {

@@ -30,12 +30,21 @@ enum class RootKind : uint8_t {
   kDirectory = 1,  // Share 0 is the root
 };
 
+struct VmIdRange {
+  uint32_t guest = 0, host = 0, count = 1;
+  bool operator==(const VmIdRange&) const = default;
+};
+
 struct VmShare {
   std::string tag;
   std::string host_path;  // Absolute. A directory, or a file (is_file: shown as kSingleFileName, the only entry of a
                           // directory).
   bool read_only = false;
   bool is_file = false;
+  uint8_t cache = 1;  // Cache of devices/fs/options.h, by number.
+  bool allows_devices = false;
+  bool enforces_acls = false;
+  std::vector<VmIdRange> users{}, groups{};
 };
 
 struct VmConfig {

@@ -1,0 +1,101 @@
+// The value of --volume: HOST:GUEST[:OPTION[,OPTION...]].
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <string_view>
+
+#include "cli/values.h"
+
+namespace cloche::cli {
+namespace {
+
+struct Choice {
+  std::string_view name;
+  void (*choose)(Share&);
+};
+
+constexpr std::array<Choice, 7> kChoices{{
+    {"ro", [](Share& share) { share.access = Access::kReadOnly; }},
+    {"rw", [](Share& share) { share.access = Access::kReadWrite; }},
+    {"cache=none", [](Share& share) { share.cache = ShareCache::kNone; }},
+    {"cache=auto", [](Share& share) { share.cache = ShareCache::kAuto; }},
+    {"cache=always", [](Share& share) { share.cache = ShareCache::kAlways; }},
+    {"devices", [](Share& share) { share.device_nodes = DeviceNodes::kAllowed; }},
+    {"acl", [](Share& share) { share.acls = ShareAcls::kEnforced; }},
+}};
+
+// "GUEST/HOST" or "GUEST/HOST/COUNT".
+bool parse_range(std::string_view text, IdRange& range) {
+  std::array<uint32_t*, 3> parts{&range.guest, &range.host, &range.count};
+  for (size_t i = 0; i < parts.size(); ++i) {
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *parts[i]);
+    if (error != std::errc()) return false;
+    text.remove_prefix(static_cast<size_t>(end - text.data()));
+    if (text.empty()) return i > 0;
+    if (!text.starts_with('/')) return false;
+    text.remove_prefix(1);
+  }
+  return false;
+}
+
+// What is wrong with the option, or nothing.
+std::string take_option(std::string_view option, Share& share) {
+  auto choice = std::ranges::find(kChoices, option, &Choice::name);
+  if (choice != kChoices.end()) {
+    choice->choose(share);
+    return {};
+  }
+  for (auto [name, ranges] : {std::pair{"uidmap=", &share.users}, std::pair{"gidmap=", &share.groups}}) {
+    if (!option.starts_with(name)) continue;
+    IdRange range;
+    if (!parse_range(option.substr(std::string_view(name).size()), range))
+      return fmt::format("'{}' is not {}GUEST/HOST or {}GUEST/HOST/COUNT", option, name, name);
+    ranges->push_back(range);
+    return {};
+  }
+  return fmt::format("'{}' is not an option; there are ro, rw, cache=none|auto|always, devices, acl, uidmap=, gidmap=",
+                     option);
+}
+
+std::string take_options(std::string_view options, Share& share) {
+  for (;;) {
+    size_t comma = options.find(',');
+    std::string why = take_option(options.substr(0, comma), share);
+    if (!why.empty() || comma == std::string_view::npos) return why;
+    options.remove_prefix(comma + 1);
+  }
+}
+
+}  // namespace
+
+Result<Share> parse_share(const std::string& text) {
+  auto wrong = [&](std::string_view why) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("'{}': {}; write HOST:GUEST or HOST:GUEST:OPTION,...", text, why));
+  };
+  Share share;
+  std::string_view rest = text;
+  size_t colon = rest.rfind(':');
+  // The last part is one of options when it is no path and the one before it is.
+  if (colon != std::string_view::npos && !rest.substr(colon + 1).starts_with('/')) {
+    std::string_view options = rest.substr(colon + 1), before = rest.substr(0, colon);
+    size_t guest = before.rfind(':');
+    bool names_guest = guest != std::string_view::npos && before.substr(guest + 1).starts_with('/');
+    bool is_access = options == "ro" || options == "rw";
+    if (is_access && !names_guest) return wrong("the path in the guest is missing");
+    if (!names_guest) return wrong(fmt::format("the path in the guest, '{}', must begin with /", options));
+    rest = before;
+    colon = guest;
+    std::string why = take_options(options, share);
+    if (!why.empty()) return wrong(why);
+  }
+  if (colon == std::string_view::npos) return wrong("the path in the guest is missing");
+  share.host_path = rest.substr(0, colon);
+  share.guest_path = rest.substr(colon + 1);
+  if (share.host_path.empty()) return wrong("the path on the host is missing");
+  return share;
+}
+
+}  // namespace cloche::cli
