@@ -53,6 +53,13 @@ enum class DeviceNodes : uint8_t { kRefused, kAllowed };
 // Whether the guest sees and enforces the POSIX ACLs of a share. Each file then costs it a request more.
 enum class ShareAcls : uint8_t { kIgnored, kEnforced };
 
+// Where the locks of a share's files are kept (fcntl, flock).
+enum class ShareLocks : uint8_t {
+  kGuest,  // In the guest: they count among its processes.
+  kHost,   // On the host: they count for its programs and other guests too. A guest's process that waits for one cannot
+           // be interrupted while it does.
+};
+
 // A directory or a single file of the host that the guest sees.
 struct Share {
   std::string host_path{};   // Relative paths start at the caller's working directory.
@@ -65,6 +72,7 @@ struct Share {
   std::vector<IdRange> groups{};
   DeviceNodes device_nodes = DeviceNodes::kRefused;
   ShareAcls acls = ShareAcls::kIgnored;
+  ShareLocks locks = ShareLocks::kGuest;
 };
 
 // Who the command runs as in the guest.

@@ -116,6 +116,7 @@ Result<void> plan_share(const Share& share, Plan& plan) {
                             .cache = static_cast<uint8_t>(share.cache),
                             .allows_devices = share.device_nodes == DeviceNodes::kAllowed,
                             .enforces_acls = share.acls == ShareAcls::kEnforced,
+                            .locks_on_host = share.locks == ShareLocks::kHost,
                             .users = std::move(users),
                             .groups = std::move(groups)});
   plan.vm.start.mounts.push_back({tag, guest_path, read_only, is_file});

@@ -149,12 +149,14 @@ TEST_F(PlanTest, ShareOptionsReachTheVmm) {
                     .guest_path = "/data",
                     .cache = ShareCache::kNone,
                     .device_nodes = DeviceNodes::kAllowed,
-                    .acls = ShareAcls::kEnforced}};
+                    .acls = ShareAcls::kEnforced,
+                    .locks = ShareLocks::kHost}};
   auto made = plan(config);
   ASSERT_TRUE(made) << made.error().message();
   EXPECT_EQ(made->vm.shares[0].cache, 0);
   EXPECT_TRUE(made->vm.shares[0].allows_devices);
   EXPECT_TRUE(made->vm.shares[0].enforces_acls);
+  EXPECT_TRUE(made->vm.shares[0].locks_on_host);
 }
 
 TEST_F(PlanTest, IdsAreMappedByRootOnly) {

@@ -16,7 +16,7 @@ struct Choice {
   void (*choose)(Share&);
 };
 
-constexpr std::array<Choice, 7> kChoices{{
+constexpr std::array<Choice, 9> kChoices{{
     {"ro", [](Share& share) { share.access = Access::kReadOnly; }},
     {"rw", [](Share& share) { share.access = Access::kReadWrite; }},
     {"cache=none", [](Share& share) { share.cache = ShareCache::kNone; }},
@@ -24,6 +24,8 @@ constexpr std::array<Choice, 7> kChoices{{
     {"cache=always", [](Share& share) { share.cache = ShareCache::kAlways; }},
     {"devices", [](Share& share) { share.device_nodes = DeviceNodes::kAllowed; }},
     {"acl", [](Share& share) { share.acls = ShareAcls::kEnforced; }},
+    {"locks=guest", [](Share& share) { share.locks = ShareLocks::kGuest; }},
+    {"locks=host", [](Share& share) { share.locks = ShareLocks::kHost; }},
 }};
 
 // "GUEST/HOST" or "GUEST/HOST/COUNT".
@@ -55,8 +57,10 @@ std::string take_option(std::string_view option, Share& share) {
     ranges->push_back(range);
     return {};
   }
-  return fmt::format("'{}' is not an option; there are ro, rw, cache=none|auto|always, devices, acl, uidmap=, gidmap=",
-                     option);
+  return fmt::format(
+      "'{}' is not an option; there are ro, rw, cache=none|auto|always, devices, acl, locks=guest|host, uidmap=, "
+      "gidmap=",
+      option);
 }
 
 std::string take_options(std::string_view options, Share& share) {

@@ -73,13 +73,16 @@ TEST(ShareFlag, Forms) {
 }
 
 TEST(ShareFlag, Options) {
-  auto share = parse_share("/a:b:/guest:ro,cache=none,devices,acl,uidmap=0/1000,uidmap=1/100000/65535,gidmap=0/5").value();
+  auto share =
+      parse_share("/a:b:/guest:ro,cache=none,devices,acl,locks=host,uidmap=0/1000,uidmap=1/100000/65535,gidmap=0/5")
+          .value();
   EXPECT_EQ(share.host_path, "/a:b");
   EXPECT_EQ(share.guest_path, "/guest");
   EXPECT_EQ(share.access, Access::kReadOnly);
   EXPECT_EQ(share.cache, ShareCache::kNone);
   EXPECT_EQ(share.device_nodes, DeviceNodes::kAllowed);
   EXPECT_EQ(share.acls, ShareAcls::kEnforced);
+  EXPECT_EQ(share.locks, ShareLocks::kHost);
   ASSERT_EQ(share.users.size(), 2u);
   EXPECT_EQ(share.users[0].host, 1000u);
   EXPECT_EQ(share.users[0].count, 1u);
@@ -98,7 +101,8 @@ TEST(ShareFlag, Wrong) {
   EXPECT_THAT(parse_share("/host:/guest:ro,cache=some").error().what, HasSubstr("'cache=some' is not an option"));
   EXPECT_THAT(parse_share("/host:/guest:").error().what, HasSubstr("'' is not an option"));
   for (const char* bad : {"", "1", "1/", "1/2/", "1/2/3/4", "a/1", "-1/0", "1/4294967296", "1/2/x"})
-    EXPECT_THAT(parse_share(std::string("/host:/guest:uidmap=") + bad).error().what, HasSubstr("is not uidmap=")) << bad;
+    EXPECT_THAT(parse_share(std::string("/host:/guest:uidmap=") + bad).error().what, HasSubstr("is not uidmap="))
+        << bad;
   EXPECT_FALSE(parse_share(""));
 }
 

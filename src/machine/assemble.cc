@@ -78,7 +78,7 @@ Result<void> Machine::create_devices() {
   TRY(add_device(console_, "console"));
   for (MachineShare& share : config_.shares) {
     std::string name = "fs " + share.options.tag;
-    shares_.push_back(TRY(fs::Fs::create(std::move(share.options), std::move(share.root), config_.log)));
+    shares_.push_back(TRY(fs::Fs::create(std::move(share.options), std::move(share.root), config_.log, loop_.get())));
     TRY(add_device(*shares_.back(), std::move(name)));
   }
   TRY(add_device(rng_, "rng"));

@@ -39,6 +39,7 @@ fs::Options share_options(const wire::VmShare& share, const wire::Start& start) 
           .cache = static_cast<fs::Cache>(share.cache),
           .device_nodes = share.allows_devices ? fs::DeviceNodes::kAllowed : fs::DeviceNodes::kRefused,
           .acls = share.enforces_acls ? fs::Acls::kEnforced : fs::Acls::kIgnored,
+          .locks = share.locks_on_host ? fs::LockScope::kHost : fs::LockScope::kGuest,
           .users = map_of(share.users, ::geteuid(), start.uid),
           .groups = map_of(share.groups, ::getegid(), start.gid)};
 }

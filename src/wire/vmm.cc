@@ -78,6 +78,7 @@ std::vector<std::byte> encode(const VmConfig& config) {
     to.put(share.cache);
     put_flag(to, share.allows_devices);
     put_flag(to, share.enforces_acls);
+    put_flag(to, share.locks_on_host);
     put_ranges(to, share.users);
     put_ranges(to, share.groups);
   }
@@ -97,7 +98,7 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
                             &config.extra_command_line, &config.root_path})
     from.get(*text);
   from.get(config.root);
-  config.shares.resize(from.count(21));
+  config.shares.resize(from.count(22));
   for (VmShare& share : config.shares) {
     from.get(share.tag);
     from.get(share.host_path);
@@ -106,6 +107,7 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
     from.get(share.cache);
     share.allows_devices = get_flag(from);
     share.enforces_acls = get_flag(from);
+    share.locks_on_host = get_flag(from);
     get_ranges(from, share.users);
     get_ranges(from, share.groups);
   }

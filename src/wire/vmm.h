@@ -44,6 +44,7 @@ struct VmShare {
   uint8_t cache = 1;  // Cache of devices/fs/options.h, by number.
   bool allows_devices = false;
   bool enforces_acls = false;
+  bool locks_on_host = false;
   std::vector<VmIdRange> users{}, groups{};
 };
 

@@ -102,6 +102,9 @@ constexpr void add_files(Table& t) {
                              .arguments = sizeof(fuse_copy_file_range_in),
                              .reply = sizeof(fuse_write_out),
                              .effect = kChanges};
+  t[FUSE_GETLK] = {.serve = serve_getlk, .arguments = sizeof(fuse_lk_in), .reply = sizeof(fuse_lk_out)};
+  t[FUSE_SETLK] = {.serve = serve_setlk, .arguments = sizeof(fuse_lk_in)};
+  t[FUSE_SETLKW] = {.serve = serve_setlkw, .arguments = sizeof(fuse_lk_in)};
   t[FUSE_IOCTL] = {.serve = serve_ioctl, .arguments = sizeof(fuse_ioctl_in), .tail = Tail::kBytes};
   t[FUSE_OPENDIR] = {.serve = serve_opendir, .arguments = sizeof(fuse_open_in), .reply = sizeof(fuse_open_out)};
   t[FUSE_READDIR] = {.serve = serve_readdir, .arguments = sizeof(fuse_read_in)};
@@ -111,7 +114,7 @@ constexpr void add_files(Table& t) {
 }
 
 // What is not in it is answered ENOSYS, which Linux remembers and works without: ACCESS (the guest's kernel checks
-// permissions itself), locks (kept in the guest), BMAP, POLL, the DAX window.
+// permissions itself), BMAP, POLL, the DAX window.
 constexpr Table kOperations = [] {
   Table table{};
   add_session(table);
@@ -169,7 +172,7 @@ uint32_t answer(const virtio::Chain& chain, const fuse_in_header& header, int er
 
 }  // namespace
 
-uint32_t serve(Session& session, const virtio::Chain& chain) {
+std::optional<uint32_t> serve(Session& session, const virtio::Chain& chain) {
   fuse_in_header header;
   if (!chain.copy_out(0, std::as_writable_bytes(std::span(&header, 1)))) {
     session.log.debug("fs {}: a request without a whole header", session.options.tag);
@@ -195,8 +198,21 @@ uint32_t serve(Session& session, const virtio::Chain& chain) {
   session.log.debug("fs {}: operation {} on {}: {}", session.options.tag, header.opcode, header.nodeid,
                     done ? 0 : done.error().value);
   if (!replies) return 0;
+  if (!done && done.error().value == kLater) return std::nullopt;
   if (!done) return answer(chain, header, done.error().value, 0);
   return answer(chain, header, 0, request.replied());
+}
+
+uint32_t answer_error(const virtio::Chain& chain, int error) {
+  fuse_in_header header{};
+  static_cast<void>(chain.copy_out(0, std::as_writable_bytes(std::span(&header, 1))));
+  return answer(chain, header, error, 0);
+}
+
+uint64_t unique_of(const virtio::Chain& chain) {
+  fuse_in_header header{};
+  static_cast<void>(chain.copy_out(0, std::as_writable_bytes(std::span(&header, 1))));
+  return header.unique;
 }
 
 }  // namespace cloche::fs

@@ -1,7 +1,9 @@
 #include "devices/fs/fs.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "base/endian.h"
 #include "devices/fs/dispatch.h"
@@ -9,7 +11,7 @@
 
 namespace cloche::fs {
 
-Result<std::unique_ptr<Fs>> Fs::create(Options options, Node root, Log log) {
+Result<std::unique_ptr<Fs>> Fs::create(Options options, Node root, Log log, EventLoop* loop) {
   if (options.tag.empty() || options.tag.size() > kTagBytes) {
     return fail(ErrorCode::kInvalidArgument, "a share's tag must be of 1 to 36 bytes: \"" + options.tag + "\"");
   }
@@ -23,31 +25,88 @@ Result<std::unique_ptr<Fs>> Fs::create(Options options, Node root, Log log) {
   });
   auto session = std::make_unique<Session>(std::move(options), std::move(log), std::move(self), std::move(inodes));
   session->as_root = acts_as_root();
-  return std::unique_ptr<Fs>(new Fs(std::move(session)));
+  return std::unique_ptr<Fs>(new Fs(std::move(session), loop));
 }
 
-Fs::Fs(std::unique_ptr<Session> session) : session_(std::move(session)) {
+Fs::Fs(std::unique_ptr<Session> session, EventLoop* loop) : session_(std::move(session)), loop_(loop) {
   const std::string& tag = session_->options.tag;
   std::memcpy(config_.data(), tag.data(), tag.size());
   le32 request_queues = 1;
   std::memcpy(config_.data() + kTagBytes, &request_queues, sizeof request_queues);
 }
 
-Fs::~Fs() = default;
+Fs::~Fs() { cancel_timer(); }
 
 void Fs::read_config(uint64_t offset, std::span<std::byte> out) const {
   virtio::read_config_bytes(config_, offset, out);
 }
 
-void Fs::reset() { session_->end(); }
+void Fs::reset() {
+  cancel_timer();
+  waiting_.clear();
+  driver_ = nullptr;
+  session_->end();
+}
 
-Result<virtio::Kick> Fs::on_kick(unsigned, virtio::Queue& queue) {
+Result<virtio::Kick> Fs::on_kick(unsigned index, virtio::Queue& queue) {
   for (int served = 0; served < kChainsPerKick; ++served) {
     auto chain = TRY(queue.pop());  // Checked: in range, acyclic, at most kMaxChainBytes.
     if (!chain) return virtio::Kick::kDone;
-    queue.push(chain->head, serve(*session_, *chain));
+    take(index, queue, std::move(*chain));
   }
   return virtio::Kick::kMore;
+}
+
+void Fs::take(unsigned index, virtio::Queue& queue, virtio::Chain chain) {
+  auto written = serve(*session_, chain);
+  if (!written && waiting_.size() >= kMostWaiting) written = answer_error(chain, ENOLCK);
+  if (written) {
+    queue.push(chain.head, *written);
+  } else {
+    uint64_t unique = unique_of(chain);
+    waiting_.push_back({index, std::move(chain), unique});
+    set_timer();
+  }
+  if (waiting_.empty()) return;
+  if (session_->interrupted != 0) end_interrupted();
+  if (session_->locks_changed) retry();
+}
+
+void Fs::finish(const Waiting& waiting, uint32_t written) {
+  driver_->queue(waiting.index).push(waiting.chain.head, written);
+  driver_->interrupt(waiting.index);
+}
+
+void Fs::end_interrupted() {
+  uint64_t unique = std::exchange(session_->interrupted, 0);
+  auto waits = std::ranges::find(waiting_, unique, &Waiting::unique);
+  if (waits == waiting_.end()) return;
+  finish(*waits, answer_error(waits->chain, EINTR));
+  waiting_.erase(waits);
+}
+
+// In the order they came.
+void Fs::retry() {
+  session_->locks_changed = false;
+  std::erase_if(waiting_, [this](const Waiting& waiting) {
+    auto written = serve(*session_, waiting.chain);
+    if (written) finish(waiting, *written);
+    return written.has_value();
+  });
+}
+
+void Fs::set_timer() {
+  if (loop_ == nullptr || timer_) return;
+  timer_ = loop_->at(EventLoop::Clock::now() + kRetry, [this] {
+    timer_.reset();
+    retry();
+    if (!waiting_.empty()) set_timer();
+  });
+}
+
+void Fs::cancel_timer() {
+  if (timer_) loop_->cancel(*timer_);
+  timer_.reset();
 }
 
 }  // namespace cloche::fs

@@ -7,7 +7,10 @@
 
 #include <array>
 #include <memory>
+#include <optional>
+#include <vector>
 
+#include "base/event_loop.h"
 #include "base/log.h"
 #include "devices/fs/node.h"
 #include "devices/fs/options.h"
@@ -22,13 +25,15 @@ class Fs final : public virtio::Device {
   // `root` is what the guest sees as the share's root. To be called in the process that serves the share: it keeps that
   // process's /proc/self/fd open. Works as the user of the calling thread; as root, new files belong to the guest's
   // user who made them.
-  static Result<std::unique_ptr<Fs>> create(Options options, Node root, Log log);
+  // `loop`, where given, outlives it: its timer looks whether a lock that a host program held has become free.
+  static Result<std::unique_ptr<Fs>> create(Options options, Node root, Log log, EventLoop* loop = nullptr);
   ~Fs() override;
 
   uint32_t id() const override { return 26; }
   std::span<const uint16_t> queue_sizes() const override { return kQueueSizes; }
   void read_config(uint64_t offset, std::span<std::byte> out) const override;
 
+  void activate(virtio::Driver& driver) override { driver_ = &driver; }
   void reset() override;
   Result<virtio::Kick> on_kick(unsigned index, virtio::Queue& queue) override;
 
@@ -38,9 +43,30 @@ class Fs final : public virtio::Device {
   static constexpr size_t kTagBytes = 36;
   static constexpr int kChainsPerKick = 16;  // Of up to 1 MiB each.
 
-  explicit Fs(std::unique_ptr<Session> session);
+  // Requests that wait for a lock at once; beyond them it is ENOLCK, as they occupy the queue.
+  static constexpr size_t kMostWaiting = 64;
+  static constexpr std::chrono::milliseconds kRetry{20};
+
+  // A request that waits, and where it came from.
+  struct Waiting {
+    unsigned index;
+    virtio::Chain chain;
+    uint64_t unique;
+  };
+
+  explicit Fs(std::unique_ptr<Session> session, EventLoop* loop);
+  void take(unsigned index, virtio::Queue& queue, virtio::Chain chain);
+  void finish(const Waiting& waiting, uint32_t written);
+  void end_interrupted();
+  void retry();
+  void set_timer();
+  void cancel_timer();
 
   std::unique_ptr<Session> session_;
+  EventLoop* loop_;
+  virtio::Driver* driver_ = nullptr;
+  std::vector<Waiting> waiting_;
+  std::optional<EventLoop::TimerId> timer_;
   std::array<std::byte, kTagBytes + sizeof(uint32_t)> config_{};
 };
 

@@ -20,7 +20,7 @@
 namespace cloche::fs {
 namespace {
 
-constexpr size_t kMaxNameBytes = 255;  // NAME_MAX of every file system Linux writes.
+constexpr size_t kMaxNameBytes = 255;           // NAME_MAX of every file system Linux writes.
 constexpr uid_t kAsk = static_cast<uid_t>(-1);  // setfsuid() and setfsgid() only answer then.
 
 // File systems that linux/magic.h does not list.

@@ -47,8 +47,8 @@ struct Maker {
   uint32_t umask = 0;
 };
 
-// While it lives, what this thread creates belongs to its maker and gets the mode asked for less the maker's umask; in a
-// directory with a default ACL that one counts instead, which is why the host applies the umask and not we. Where the
+// While it lives, what this thread creates belongs to its maker and gets the mode asked for less the maker's umask; in
+// a directory with a default ACL that one counts instead, which is why the host applies the umask and not we. Where the
 // thread's user is not root, new files belong to that user.
 //
 // The identity is switched for the act itself (setfsuid), as a chown afterwards would have to find the new directory by

@@ -27,7 +27,7 @@ enum class Acls : uint8_t {
   kEnforced,  // The guest's kernel reads them (a request more for each file) and checks permissions by them.
 };
 
-enum class Locks : uint8_t {
+enum class LockScope : uint8_t {
   kGuest,  // Between the guest's processes only, kept by its kernel.
   kHost,   // Held on the host's files, so that they count between guests and against the host's programs.
 };
@@ -48,7 +48,7 @@ struct Options {
   std::chrono::milliseconds attribute_timeout{1000};
   DeviceNodes device_nodes = DeviceNodes::kRefused;
   Acls acls = Acls::kIgnored;
-  Locks locks = Locks::kGuest;
+  LockScope locks = LockScope::kGuest;
   IdMap users{}, groups{};
   Quota quota{};
 };

@@ -156,8 +156,8 @@ TEST(Acls, PassOnlyWhenTheGuestEnforcesThem) {
   SharedDir shared({.tag = "share", .acls = Acls::kEnforced});
   EXPECT_TRUE(shared.client.init().flags & FUSE_POSIX_ACL);
   uint64_t node = mkdir(shared.client, "dir", 0755).as<fuse_entry_out>().nodeid;
-  Answer none = shared.client.call(FUSE_GETXATTR, node,
-                                   bytes_of(fuse_getxattr_in{100, 0}) + text("system.posix_acl_default"));
+  Answer none =
+      shared.client.call(FUSE_GETXATTR, node, bytes_of(fuse_getxattr_in{100, 0}) + text("system.posix_acl_default"));
   if (none.error == EOPNOTSUPP) GTEST_SKIP() << "no ACLs on this file system";
   EXPECT_EQ(none.error, ENODATA);
   EXPECT_FALSE(flags_of({.tag = "share"}) & FUSE_POSIX_ACL);

@@ -11,6 +11,9 @@ struct Errno {
   int value = 0;
 };
 
+// In place of an errno: the request waits for something and is to be served anew, from its start.
+inline constexpr int kLater = -1;
+
 template <typename T = void>
 using Outcome = std::expected<T, Errno>;
 

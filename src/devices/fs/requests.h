@@ -20,6 +20,8 @@ Handler serve_create, serve_tmpfile, serve_mknod, serve_mkdir, serve_symlink, se
 Handler serve_unlink, serve_rmdir, serve_rename, serve_rename2;
 // requests_io.cc
 Handler serve_open, serve_read, serve_write, serve_flush, serve_release, serve_fsync;
+// requests_lock.cc
+Handler serve_getlk, serve_setlk, serve_setlkw;
 // requests_ioctl.cc
 Handler serve_ioctl;
 // requests_space.cc

@@ -1,6 +1,6 @@
-// CREATE, TMPFILE, MKNOD, MKDIR, SYMLINK, LINK: new names. The act is done by name beneath the parent; what it made is then
-// looked up like anything else, so that a name changed meanwhile on the host leads to another file of the share, never
-// out of it.
+// CREATE, TMPFILE, MKNOD, MKDIR, SYMLINK, LINK: new names. The act is done by name beneath the parent; what it made is
+// then looked up like anything else, so that a name changed meanwhile on the host leads to another file of the share,
+// never out of it.
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/sysmacros.h>
@@ -50,8 +50,7 @@ Outcome<void> reply_created(Session& session, Request& request, const Inode& par
   Session::Found found = TRY(session.intern(std::move(path), parent));
   Handle handle;
   handle.fd = std::move(file);
-  Outcome<fuse_open_out> open =
-      add_file_handle(session, std::move(handle), request.arguments<fuse_create_in>().flags);
+  Outcome<fuse_open_out> open = add_file_handle(session, std::move(handle), request.arguments<fuse_create_in>().flags);
   if (!open) {
     session.inodes.forget(found.inode->id, 0);
     return std::unexpected(open.error());

@@ -46,8 +46,9 @@ Outcome<fuse_open_out> add_file_handle(Session& session, Handle handle, uint32_t
   fuse_open_out out{};
   out.fh = TRY(session.handles.add(std::move(handle)));
   out.open_flags = session.options.cache == Cache::kNone ? FOPEN_DIRECT_IO : FOPEN_KEEP_CACHE;
-  // Nothing was written through it, so its close has no errors to report: spares a request for each.
-  if (!wants_write(guest_flags)) out.open_flags |= FOPEN_NOFLUSH;
+  // Nothing was written through it, so its close has no errors to report: spares a request for each. Locks are given up
+  // by a flush, though.
+  if (!wants_write(guest_flags) && session.options.locks == LockScope::kGuest) out.open_flags |= FOPEN_NOFLUSH;
   return out;
 }
 
@@ -132,6 +133,8 @@ Outcome<void> serve_write(Session& session, Request& request) {
 Outcome<void> serve_flush(Session& session, Request& request) {
   auto in = request.arguments<fuse_flush_in>();
   Handle* handle = TRY(session.handles.find(in.fh, Handle::Kind::kFile));
+  // Whoever closes a file gives up his locks on it, all of them, as POSIX has it.
+  if (session.locks.release({request.node(), in.lock_owner})) session.locks_changed = true;
   if (!handle->fd) return {};
   int copy = ::fcntl(handle->fd.get(), F_DUPFD_CLOEXEC, 0);
   if (copy < 0) return refuse_errno();
@@ -140,6 +143,7 @@ Outcome<void> serve_flush(Session& session, Request& request) {
 }
 
 Outcome<void> serve_release(Session& session, Request& request) {
+  if (session.options.locks == LockScope::kHost) session.locks_changed = true;  // Its flock() goes with it.
   return session.handles.release(request.arguments<fuse_release_in>().fh, Handle::Kind::kFile);
 }
 

@@ -2,6 +2,16 @@
 #include "devices/fs/requests.h"
 
 namespace cloche::fs {
+namespace {
+
+void forget(Session& session, uint64_t node, uint64_t count) {
+  session.inodes.forget(node, count);
+  if (session.locks.size() == 0 || session.inodes.find(node) != nullptr) return;
+  session.locks.forget(node);
+  session.locks_changed = true;
+}
+
+}  // namespace
 
 Outcome<void> serve_lookup(Session& session, Request& request) {
   const Inode* parent = TRY(session.inode(request.node()));
@@ -20,7 +30,7 @@ Outcome<void> serve_lookup(Session& session, Request& request) {
 }
 
 Outcome<void> serve_forget(Session& session, Request& request) {
-  session.inodes.forget(request.node(), request.arguments<fuse_forget_in>().nlookup);
+  forget(session, request.node(), request.arguments<fuse_forget_in>().nlookup);
   return {};
 }
 
@@ -31,7 +41,7 @@ Outcome<void> serve_batch_forget(Session& session, Request& request) {
   for (uint32_t i = 0; i < in.count && rest.size() >= sizeof(fuse_forget_one); ++i) {
     fuse_forget_one one;
     std::memcpy(&one, rest.data(), sizeof one);
-    session.inodes.forget(one.nodeid, one.nlookup);
+    forget(session, one.nodeid, one.nlookup);
     rest = rest.subspan(sizeof one);
   }
   return {};

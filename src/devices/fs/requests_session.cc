@@ -27,7 +27,7 @@ uint32_t wanted_flags(const Options& options) {
   // With the write-back cache the guest's times and sizes count, and the host's changes are not looked for.
   flags |= own_writes_only ? FUSE_WRITEBACK_CACHE : FUSE_AUTO_INVAL_DATA;
   if (options.acls == Acls::kEnforced) flags |= FUSE_POSIX_ACL;
-  if (options.locks == Locks::kHost) flags |= FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS;
+  if (options.locks == LockScope::kHost) flags |= FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS;
   return flags;
 }
 
@@ -71,8 +71,12 @@ Outcome<void> serve_destroy(Session& session, Request&) {
   return {};
 }
 
-// Requests are done one after the other: what an interrupt is for is answered before the interrupt is seen.
-Outcome<void> serve_interrupt(Session&, Request&) { return {}; }
+// Requests are done one after the other: what an interrupt is for is answered before the interrupt is seen, unless it
+// waits.
+Outcome<void> serve_interrupt(Session& session, Request& request) {
+  session.interrupted = request.arguments<fuse_interrupt_in>().unique;
+  return {};
+}
 
 Outcome<void> serve_statfs(Session& session, Request& request) {
   const Inode* inode = TRY(session.inode(request.node()));

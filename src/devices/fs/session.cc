@@ -20,6 +20,8 @@ constexpr std::chrono::milliseconds kForever = 24h * 365;
 
 void Session::end() {
   handles.clear();
+  locks.clear();
+  locks_changed = true;
   inodes.clear();
   started = false;
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "devices/fs/handle.h"
 #include "devices/fs/inode.h"
+#include "devices/fs/lock_table.h"
 #include "devices/fs/options.h"
 #include "devices/fs/request.h"
 
@@ -18,8 +19,11 @@ struct Session {
   SelfFd self;
   InodeTable inodes;
   HandleTable handles{std::min(HandleTable::kMaxHandles, descriptor_budget() / 4)};
-  bool started = false;  // INIT was answered.
-  uint32_t agreed = 0;   // The flags of that answer.
+  LockTable locks;
+  bool locks_changed = false;  // Somebody may get a lock now for which a request waits.
+  uint64_t interrupted = 0;    // The request that the guest last gave up waiting for; 0: none.
+  bool started = false;        // INIT was answered.
+  uint32_t agreed = 0;         // The flags of that answer.
   bool as_root = false;  // New files can be given to the guest's user, and the host does not clear suid bits for us.
   bool thread_prepared = false;                                            // Creator::prepare_thread() was called.
   std::vector<std::byte> body = std::vector<std::byte>(kMaxBodyBytes);     // The request being served.
