@@ -1,0 +1,185 @@
+// fs_posix: how a file system behaves, call by call. Run on a host's file system and on a share of it in a guest, it
+// must give the same answers.
+//
+// usage: fs_posix DIR [--only NAME] [--list] [--answers FILE] [--without FEATURE]...
+#include <poll.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include "checks.h"
+
+namespace cloche::posix {
+namespace {
+
+constexpr int kDeadlineMs = 120'000;
+
+struct Options {
+  std::string directory, only;
+  std::vector<std::string> without;
+  int answers = -1;
+  bool list = false;
+};
+
+struct Totals {
+  int passed = 0, failed = 0;
+};
+
+const char* feature(Needs needs) {
+  static constexpr const char* kNames[] = {"", "root", "devices", "user-xattr", "tmpfile", "whiteout"};
+  return kNames[static_cast<int>(needs)];
+}
+
+std::vector<Case> all_cases() {
+  std::vector<Case> all;
+  for (auto group : {chmod_cases, chown_cases, open_cases, make_cases, link_cases, rename_cases, symlink_cases,
+                     truncate_cases, time_cases, name_cases, xattr_cases, io_cases, space_cases, dir_cases, lock_cases,
+                     map_cases, sticky_cases, special_cases, access_cases})
+    for (const Case& each : group()) all.push_back(each);
+  return all;
+}
+
+// In the child: runs the case in a new directory and reports its counts.
+[[noreturn]] void run_here(const Case& each, const Options& options, int report) {
+  std::string place = options.directory + "/" + each.name;
+  Totals totals{0, 1};
+  ::umask(0);
+  if (::mkdir(place.c_str(), 0755) == 0 && ::chdir(place.c_str()) == 0) {
+    ::umask(022);
+    Checks checks(each.name, options.answers);
+    each.run(checks);
+    totals = {checks.passed(), checks.failed()};
+  } else {
+    std::printf("FAIL %s: cannot make %s: %s\n", each.name, place.c_str(), std::strerror(errno));
+    std::fflush(stdout);
+  }
+  [[maybe_unused]] ssize_t done = ::write(report, &totals, sizeof totals);
+  ::_exit(0);
+}
+
+// What is left of it goes; rm is there on every system, and slow only where a case failed to clean up.
+void remove_tree(const std::string& path) {
+  if (::rmdir(path.c_str()) == 0) return;
+  pid_t child = ::fork();
+  if (child == 0) {
+    ::execlp("rm", "rm", "-rf", "--", path.c_str(), nullptr);
+    ::_exit(127);
+  }
+  ::waitpid(child, nullptr, 0);
+}
+
+Totals run_case(const Case& each, const Options& options) {
+  int report[2];
+  if (::pipe2(report, O_CLOEXEC) < 0) return {0, 1};
+  pid_t child = ::fork();
+  if (child == 0) {
+    ::setpgid(0, 0);
+    run_here(each, options, report[1]);
+  }
+  ::close(report[1]);
+  pollfd wait{report[0], POLLIN, 0};
+  Totals totals{0, 1};
+  bool in_time = ::poll(&wait, 1, kDeadlineMs) > 0;
+  bool reported = in_time && ::read(report[0], &totals, sizeof totals) == sizeof totals;
+  if (!reported) {
+    std::printf("FAIL %s: %s\n", each.name, in_time ? "it crashed" : "it hangs");
+    totals = {0, 1};
+    if (child > 0) ::kill(-child, SIGKILL);
+  }
+  ::close(report[0]);
+  ::waitpid(child, nullptr, 0);
+  remove_tree(options.directory + "/" + each.name);
+  return totals;
+}
+
+bool has_user_xattr(const std::string& directory) {
+  return ::setxattr(directory.c_str(), "user.fs_posix", "x", 1, 0) == 0 &&
+         ::removexattr(directory.c_str(), "user.fs_posix") == 0;
+}
+
+bool has_whiteout(const std::string& directory) {
+  std::string from = directory + "/whiteout-from", to = directory + "/whiteout-to";
+  put(from, "");
+  bool has = ::syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_WHITEOUT) == 0;
+  ::unlink(from.c_str());
+  ::unlink(to.c_str());
+  return has;
+}
+
+// What this file system or this user lacks, and what was asked to be left out.
+std::vector<std::string> missing(const Options& options) {
+  std::vector<std::string> out = options.without;
+  if (::geteuid() != 0)
+    for (const char* needs : {"root", "devices"}) out.push_back(needs);
+  if (!has_user_xattr(options.directory)) out.push_back("user-xattr");
+  if (File(options.directory, O_TMPFILE | O_RDWR).error() != 0) out.push_back("tmpfile");
+  if (!has_whiteout(options.directory)) out.push_back("whiteout");
+  return out;
+}
+
+int run_all(const Options& options) {
+  Totals totals;
+  std::vector<std::string> lacking = missing(options);
+  std::vector<int> left_out(lacking.size());
+  for (const Case& each : all_cases()) {
+    if (!options.only.empty() && std::string(each.name).find(options.only) == std::string::npos) continue;
+    if (options.list) {
+      std::printf("%s\n", each.name);
+      continue;
+    }
+    auto lacks = std::ranges::find(lacking, feature(each.needs));
+    if (lacks != lacking.end()) {
+      ++left_out[static_cast<size_t>(lacks - lacking.begin())];
+      continue;
+    }
+    Totals one = run_case(each, options);
+    totals.passed += one.passed;
+    totals.failed += one.failed;
+    std::fflush(stdout);
+  }
+  if (options.list) return 0;
+  for (size_t i = 0; i < lacking.size(); ++i)
+    if (left_out[i] > 0) std::printf("without %s: %d cases not run\n", lacking[i].c_str(), left_out[i]);
+  std::printf("%d passed, %d failed\n", totals.passed, totals.failed);
+  return totals.failed == 0 && totals.passed > 0 ? 0 : 1;
+}
+
+int usage() {
+  std::fprintf(stderr, "usage: fs_posix DIR [--only NAME] [--list] [--answers FILE] [--without FEATURE]...\n");
+  return 2;
+}
+
+int main(int argc, char** argv) {
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    std::string_view word = argv[i];
+    bool valued = i + 1 < argc;
+    if (word == "--list") {
+      options.list = true;
+    } else if (word == "--only" && valued) {
+      options.only = argv[++i];
+    } else if (word == "--without" && valued) {
+      options.without.emplace_back(argv[++i]);
+    } else if (word == "--answers" && valued) {
+      options.answers = ::open(argv[++i], O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+    } else if (!word.starts_with("--") && options.directory.empty()) {
+      options.directory = word;
+    } else {
+      return usage();
+    }
+  }
+  if (options.directory.empty()) return usage();
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);
+  return run_all(options);
+}
+
+}  // namespace
+}  // namespace cloche::posix
+
+int main(int argc, char** argv) { return cloche::posix::main(argc, argv); }
