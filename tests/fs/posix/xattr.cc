@@ -121,7 +121,7 @@ void capability(Checks& check) {
 std::vector<Case> xattr_cases() {
   return {{"xattr_values", Needs::kUserXattr, values},
           {"xattr_errors", Needs::kUserXattr, errors},
-          {"xattr_permissions", Needs::kRoot, permissions},
+          {"xattr_permissions", Needs::kRootAndXattr, permissions},
           {"xattr_capability", Needs::kRoot, capability}};
 }
 
