@@ -108,6 +108,11 @@ def refuses(outcome, *words):
         assert word.lower() in lines[0].lower(), f"the message does not say {word!r}: {outcome}"
 
 
+def guest_program(name):
+    """The path of one of the programs below tests/ that CMake built."""
+    return os.path.join(os.path.dirname(os.path.dirname(settings.cloche)), "tests", name)
+
+
 def lines_of(outcome):
     return outcome.out.decode().splitlines()
 
@@ -261,7 +266,7 @@ def no_leftovers(seconds=10):
 def copy_product(cloche_path, target):
     """Copies the built tree to where every user may read it, and returns the program's new path."""
     build = os.path.dirname(os.path.dirname(os.path.realpath(cloche_path)))
-    for folder in ("bin", "libexec", "share"):
+    for folder in ("bin", "libexec", "share", "tests"):
         source = os.path.join(build, folder)
         if os.path.isdir(source):
             shutil.copytree(source, os.path.join(target, folder))

@@ -1,8 +1,11 @@
 """-v shows a folder or file of the host in the guest, read and write or read-only, and nothing beside it."""
+import fcntl
 import hashlib
 import os
+import subprocess
+import time
 
-from harness import run, scratch, settings, sh, start, succeeds, write
+from harness import only_root, run, scratch, settings, sh, start, succeeds, write
 
 
 def share(mode=""):
@@ -55,6 +58,82 @@ def test_one_file_read_only():
     outcome = sh("cat /it; echo more >> /it", ["-v", f"{folder}/file:/it:ro"])
     assert outcome.out == b"content\n" and outcome.code != 0, outcome
     assert read(f"{folder}/file") == b"content\n"
+
+
+def ids_of(path):
+    status = os.stat(path)
+    return status.st_uid, status.st_gid
+
+
+def test_the_caller_is_the_commands_user():
+    """Only for who is not root: then the caller's files are the command's, and those it makes are the caller's."""
+    folder, flags = share()
+    mine = (os.geteuid(), os.getegid())
+    outcome = sh("stat -c %u:%g /s/file; touch /s/new; stat -c %u:%g /s/new; chown 0:0 /s/new", flags)
+    succeeds(outcome, out=b"0:0\n0:0\n")
+    assert ids_of(f"{folder}/new") == mine
+    os.chmod(folder, 0o755)
+    outcome = sh("touch /s/of-user; stat -c %u:%g /s/of-user", [*flags, "-u", "77:88"])
+    if settings.user:
+        succeeds(outcome, out=b"77:88\n")
+        assert ids_of(f"{folder}/of-user") == mine
+    else:
+        assert outcome.code != 0 and b"Permission denied" in outcome.err, outcome
+
+
+@only_root
+def test_mapped_ids():
+    folder, flags = share(":uidmap=0/5000/10,gidmap=0/6000/10")
+    os.chown(folder, 5000, 6000)
+    os.chown(f"{folder}/file", 1, 1)
+    script = "stat -c %u:%g /s /s/file; touch /s/new; chown 3:4 /s/new; stat -c %u:%g /s/new; chown 10 /s/new"
+    outcome = sh(script, flags)
+    assert outcome.code == 1 and outcome.out == b"0:0\n65534:65534\n3:4\n", outcome
+    assert ids_of(f"{folder}/new") == (5003, 6004)
+
+
+def test_without_a_cache_each_look_is_new():
+    folder, flags = share(":cache=none")
+    script = "cat /s/file; read go; cat /s/file; stat -c %s /s/file; ls /s"
+    process = start(["sh", "-c", script], ["-i", *flags], stdin=subprocess.PIPE)
+    assert process.stdout.readline() == b"content\n"
+    write("share/file", "CONTENT and more\n")
+    write("share/another", "")
+    out, err = process.communicate(b"go\n", timeout=30)
+    assert out == b"CONTENT and more\n17\nanother\nfile\n", (out, err)
+
+
+def test_what_is_kept_back_arrives_at_the_end():
+    folder, flags = share(":cache=always")
+    script = """i=0; while [ $i -lt 200 ]; do echo line $i >> /s/lines; i=$((i+1)); done
+      printf X | dd of=/s/file bs=1 seek=3 conv=notrunc 2>/dev/null; cat /s/file"""
+    succeeds(sh(script, flags), out=b"conXent\n")
+    assert read(f"{folder}/lines") == b"".join(b"line %d\n" % i for i in range(200))
+    assert read(f"{folder}/file") == b"conXent\n"
+
+
+@only_root
+def test_device_nodes_where_allowed():
+    folder, flags = share(":devices")
+    succeeds(sh("mknod /s/d b 7 77; stat -c '%F %t %T' /s/d", flags), out=b"block special file 7 4d\n")
+    status = os.stat(f"{folder}/d")
+    assert (os.major(status.st_rdev), os.minor(status.st_rdev)) == (7, 77)
+    assert sh("mknod /s/e b 7 77", ["-v", f"{folder}:/s"]).code == 1 and not os.path.exists(f"{folder}/e")
+
+
+def test_locks_on_the_host():
+    folder, flags = share(":locks=host")
+    with open(f"{folder}/file", "rb+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        succeeds(sh("flock -n /s/file true || echo held", flags), out=b"held\n")
+        process = start(["sh", "-c", "echo go; flock /s/file echo mine"], flags)
+        assert process.stdout.readline() == b"go\n"
+        time.sleep(0.5)
+        assert process.poll() is None
+        fcntl.flock(file, fcntl.LOCK_UN)
+        out, err = process.communicate(timeout=30)
+        assert out == b"mine\n", (out, err)
+    succeeds(sh("flock -n /s/file true || echo held", ["-v", f"{folder}:/s"]), out=b"")
 
 
 def test_relative_host_path():

@@ -17,8 +17,12 @@ struct flock range(short type, off_t start, off_t length) {
   return lock;
 }
 
-int set(int fd, short type, off_t start, off_t length, int command = F_SETLK) {
-  struct flock lock = range(type, start, length);
+struct Bytes {
+  off_t start = 0, length = 0;  // Length 0: to the end.
+};
+
+int set(int fd, short type, Bytes bytes = {}, int command = F_SETLK) {
+  struct flock lock = range(type, bytes.start, bytes.length);
   int failed = err(::fcntl(fd, command, &lock));
   return failed == EACCES ? EAGAIN : failed;
 }
@@ -36,19 +40,19 @@ int in_child(Act act) {
 void of_processes(Checks& check) {
   put("file", "data");
   File file("file", O_RDWR);
-  auto child_sets = [](short type, off_t start, off_t length) {
-    return in_child([=] { return set(File("file", O_RDWR).fd(), type, start, length); });
+  auto child_sets = [](short type, Bytes bytes) {
+    return in_child([=] { return set(File("file", O_RDWR).fd(), type, bytes); });
   };
-  check.ok("lock", set(file.fd(), F_WRLCK, 10, 10));
-  check.ok("again", set(file.fd(), F_WRLCK, 10, 10));
-  check.is("another's", child_sets(F_WRLCK, 15, 1), EAGAIN);
-  check.is("to read", child_sets(F_RDLCK, 19, 1), EAGAIN);
-  check.ok("beside it", child_sets(F_WRLCK, 20, 0));
-  check.ok("to a read lock", set(file.fd(), F_RDLCK, 10, 10));
-  check.ok("both read", child_sets(F_RDLCK, 10, 10));
-  check.is("to write", child_sets(F_WRLCK, 10, 10), EAGAIN);
-  check.ok("unlock a part", set(file.fd(), F_UNLCK, 12, 2));
-  check.ok("the part", child_sets(F_WRLCK, 12, 2));
+  check.ok("lock", set(file.fd(), F_WRLCK, {10, 10}));
+  check.ok("again", set(file.fd(), F_WRLCK, {10, 10}));
+  check.is("another's", child_sets(F_WRLCK, {15, 1}), EAGAIN);
+  check.is("to read", child_sets(F_RDLCK, {19, 1}), EAGAIN);
+  check.ok("beside it", child_sets(F_WRLCK, {20, 0}));
+  check.ok("to a read lock", set(file.fd(), F_RDLCK, {10, 10}));
+  check.ok("both read", child_sets(F_RDLCK, {10, 10}));
+  check.is("to write", child_sets(F_WRLCK, {10, 10}), EAGAIN);
+  check.ok("unlock a part", set(file.fd(), F_UNLCK, {12, 2}));
+  check.ok("the part", child_sets(F_WRLCK, {12, 2}));
   int found = in_child([] {
     struct flock lock = range(F_WRLCK, 0, 0);
     ::fcntl(File("file", O_RDWR).fd(), F_GETLK, &lock);
@@ -56,23 +60,23 @@ void of_processes(Checks& check) {
   });
   check.equal("who holds it", found, 1);
   File("file", O_RDONLY).close();
-  check.ok("closing any descriptor gives all up", child_sets(F_WRLCK, 0, 0));
-  check.is("write lock of a reader", set(File("file", O_RDONLY).fd(), F_WRLCK, 0, 0), EBADF);
-  check.is("read lock of a writer", set(File("file", O_WRONLY).fd(), F_RDLCK, 0, 0), EBADF);
-  check.is("before the start", set(file.fd(), F_RDLCK, -5, 2), EINVAL);
+  check.ok("closing any descriptor gives all up", child_sets(F_WRLCK, {0, 0}));
+  check.is("write lock of a reader", set(File("file", O_RDONLY).fd(), F_WRLCK, {0, 0}), EBADF);
+  check.is("read lock of a writer", set(File("file", O_WRONLY).fd(), F_RDLCK, {0, 0}), EBADF);
+  check.is("before the start", set(file.fd(), F_RDLCK, {-5, 2}), EINVAL);
 }
 
 void of_open_files(Checks& check) {
   put("file", "data");
   File one("file", O_RDWR), two("file", O_RDWR);
-  check.ok("lock", set(one.fd(), F_WRLCK, 0, 0, F_OFD_SETLK));
-  check.is("another open file", set(two.fd(), F_RDLCK, 5, 1, F_OFD_SETLK), EAGAIN);
-  check.is("a process's", set(two.fd(), F_RDLCK, 5, 1), EAGAIN);
-  check.ok("in a child, the same one", in_child([&] { return set(one.fd(), F_WRLCK, 0, 0, F_OFD_SETLK); }));
+  check.ok("lock", set(one.fd(), F_WRLCK, {0, 0}, F_OFD_SETLK));
+  check.is("another open file", set(two.fd(), F_RDLCK, {5, 1}, F_OFD_SETLK), EAGAIN);
+  check.is("a process's", set(two.fd(), F_RDLCK, {5, 1}), EAGAIN);
+  check.ok("in a child, the same one", in_child([&] { return set(one.fd(), F_WRLCK, {0, 0}, F_OFD_SETLK); }));
   File("file", O_RDONLY).close();
-  check.is("still there", set(two.fd(), F_RDLCK, 5, 1, F_OFD_SETLK), EAGAIN);
+  check.is("still there", set(two.fd(), F_RDLCK, {5, 1}, F_OFD_SETLK), EAGAIN);
   one.close();
-  check.ok("gone with it", set(two.fd(), F_RDLCK, 5, 1, F_OFD_SETLK));
+  check.ok("gone with it", set(two.fd(), F_RDLCK, {5, 1}, F_OFD_SETLK));
 }
 
 void whole_files(Checks& check) {
@@ -114,10 +118,10 @@ void waiting(Checks& check, const char* what, Take take, Give give) {
 void waiting_for(Checks& check) {
   put("file", "data");
   File file("file", O_RDWR);
-  set(file.fd(), F_WRLCK, 0, 0);
+  set(file.fd(), F_WRLCK, {0, 0});
   waiting(
-      check, "fcntl", [] { return set(File("file", O_RDWR).fd(), F_WRLCK, 0, 0, F_SETLKW); },
-      [&] { set(file.fd(), F_UNLCK, 0, 0); });
+      check, "fcntl", [] { return set(File("file", O_RDWR).fd(), F_WRLCK, {0, 0}, F_SETLKW); },
+      [&] { set(file.fd(), F_UNLCK, {0, 0}); });
   ::flock(file.fd(), LOCK_EX);
   waiting(
       check, "flock", [] { return err(::flock(File("file", O_RDWR).fd(), LOCK_SH)); },
