@@ -76,7 +76,9 @@ Result<void> Machine::create_devices() {
   // vsock first: PID 1 is waiting for it.
   TRY(add_device(vsock_, "vsock"));
   TRY(add_device(console_, "console"));
+  auto descriptors = fs::Descriptors::among(config_.shares.size());
   for (MachineShare& share : config_.shares) {
+    share.options.descriptors = descriptors;
     std::string name = "fs " + share.options.tag;
     shares_.push_back(TRY(fs::Fs::create(std::move(share.options), std::move(share.root), config_.log, loop_.get())));
     TRY(add_device(*shares_.back(), std::move(name)));

@@ -171,32 +171,5 @@ TEST(Readdirplus, OutOfDescriptorsGivesPlainEntries) {
   EXPECT_EQ(shared.client.list(1).size(), 202u);
 }
 
-// A share takes a part of the process's descriptors, so that a guest that takes all of them leaves the others working.
-TEST(Descriptors, AreSharedOutBetweenNodesHandlesAndTheRest) {
-  rlimit old{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &old), 0);
-  rlimit low{200, old.rlim_max};
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
-  SharedDir shared;
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &old), 0);
-  for (int i = 0; i < 100; ++i) shared.dir.write("f" + std::to_string(i), "");
-  int refused = 0, opened = 0;
-  std::vector<uint64_t> known;
-  for (int i = 0; i < 100; ++i) {
-    Answer answer = shared.client.lookup(1, "f" + std::to_string(i));
-    if (answer.error == 0) known.push_back(answer.as<fuse_entry_out>().nodeid);
-    refused += answer.error == ENFILE;
-  }
-  EXPECT_EQ(known.size(), 74u);
-  EXPECT_EQ(refused, 26);
-  EXPECT_EQ(shared.client.walk("f0"), known[0]) << "what is known is still found";
-  while (opened < 100 && shared.client.open(known[0], O_RDONLY).error == 0) ++opened;
-  EXPECT_EQ(opened, 25);
-  EXPECT_EQ(shared.client.create(1, "new", O_RDWR, 0600).error, ENFILE);
-  EXPECT_FALSE(std::filesystem::exists(shared.dir.path("new")));
-  shared.client.forget(known[5], 1);
-  EXPECT_NE(shared.client.walk("f99"), 0u);
-}
-
 }  // namespace
 }  // namespace cloche::fs

@@ -19,7 +19,7 @@ Result<std::unique_ptr<Fs>> Fs::create(Options options, Node root, Log log, Even
     return fail(ErrorCode::kInvalidArgument, "a share's timeouts cannot be negative");
   }
   SelfFd self = TRY(SelfFd::create());
-  InodeTable inodes = TRY(InodeTable::create(std::move(root)));
+  InodeTable inodes = TRY(InodeTable::create(std::move(root), options.descriptors.paths));
   inodes.for_each_host_leaf([&](const Inode& leaf) {
     if (leaf.sealed) log.warning("fs {}: a shared directory of the host's kernel is shown empty", options.tag);
   });

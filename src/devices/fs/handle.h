@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <unordered_map>
 #include <vector>
 
@@ -28,14 +29,18 @@ struct Handle {
 
 class HandleTable {
  public:
-  // Each costs a descriptor and up to 4 KiB of directory entries. Lower where the process may open fewer files.
+  // Each costs a descriptor and up to 4 KiB of directory entries.
   static constexpr size_t kMaxHandles = 1 << 16;
 
-  explicit HandleTable(size_t limit = kMaxHandles) : limit_(limit) {}
+  // `left` is how many more files may be opened, in this table and those that share it.
+  explicit HandleTable(std::shared_ptr<size_t> left) : left_(std::move(left)) {}
+  HandleTable(HandleTable&&) = default;
+  ~HandleTable() { clear(); }
 
   // The new handle's id, never given to another.
   Outcome<uint64_t> add(Handle handle) {
     if (full()) return refuse(ENFILE);
+    --*left_;
     handles_.emplace(next_id_, std::move(handle));
     return next_id_++;
   }
@@ -48,17 +53,21 @@ class HandleTable {
   Outcome<void> release(uint64_t id, Handle::Kind kind) {
     auto found = handles_.find(id);
     if (found == handles_.end() || found->second.kind != kind) return refuse(EBADF);
+    ++*left_;
     handles_.erase(found);
     return {};
   }
-  bool full() const { return handles_.size() >= limit_; }
-  void clear() { handles_.clear(); }
+  bool full() const { return *left_ == 0 || handles_.size() >= kMaxHandles; }
+  void clear() {
+    if (left_) *left_ += handles_.size();
+    handles_.clear();
+  }
   size_t size() const { return handles_.size(); }
 
  private:
   std::unordered_map<uint64_t, Handle> handles_;
+  std::shared_ptr<size_t> left_;
   uint64_t next_id_ = 1;
-  size_t limit_;
 };
 
 }  // namespace cloche::fs

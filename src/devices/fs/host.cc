@@ -78,10 +78,10 @@ Outcome<Fd> open_beneath(const Fd& directory, const char* name, int flags, uint3
   return Fd(static_cast<int>(fd));
 }
 
-Outcome<HostStat> stat_of(const Fd& file) {
+Outcome<HostStat> stat_of(const Fd& file, const char* name) {
   HostStat stat{};
-  constexpr unsigned kWanted = STATX_BASIC_STATS | STATX_MNT_ID;
-  if (::statx(file.get(), "", AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, kWanted, &stat) < 0) {
+  constexpr unsigned kWanted = STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID;
+  if (::statx(file.get(), name, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, kWanted, &stat) < 0) {
     return refuse_errno();
   }
   if ((stat.stx_mask & STATX_MNT_ID) == 0) stat.stx_mnt_id = 0;

@@ -18,8 +18,9 @@ Outcome<void> check_component(const char* name);
 
 // Opens `name`, one component, beneath `directory`. Never follows a symlink, never leaves the directory.
 Outcome<Fd> open_beneath(const Fd& directory, const char* name, int flags, uint32_t mode = 0);
-// What `file` is, with STATX_MNT_ID where the kernel knows it (Linux 5.8).
-Outcome<HostStat> stat_of(const Fd& file);
+// What `file` is, or what `name`, one component, is in that directory; with STATX_MNT_ID where the kernel knows it
+// (Linux 5.8), 0 otherwise.
+Outcome<HostStat> stat_of(const Fd& file, const char* name = "");
 // Whether the file lies on a file system that is a door into the host's kernel (procfs, sysfs ...) and holds no data:
 // there a "regular file" can be the memory of this process.
 bool is_kernel_interface(const Fd& file);

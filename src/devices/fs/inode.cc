@@ -1,6 +1,7 @@
 #include "devices/fs/inode.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace cloche::fs {
 namespace {
@@ -22,9 +23,13 @@ size_t InodeTable::KeyHash::operator()(const FileKey& key) const {
   return static_cast<size_t>(mixed ^ mixed >> 32);
 }
 
-Result<InodeTable> InodeTable::create(Node root) {
-  InodeTable table;
-  table.limit_ = std::min(kMaxInodes, descriptor_budget() / 4 * 3);
+bool Inode::is_same_file(const HostStat& stat) const {
+  return key_of(stat, leaf) == key && (stat.stx_mode & S_IFMT) == mode && stat.stx_btime.tv_sec == birth.tv_sec &&
+         stat.stx_btime.tv_nsec == birth.tv_nsec;
+}
+
+Result<InodeTable> InodeTable::create(Node root, size_t most_paths) {
+  InodeTable table(most_paths);
   TRY(table.pin(std::move(root), nullptr, 0));
   return table;
 }
@@ -71,6 +76,7 @@ Result<void> InodeTable::pin_host(Inode& inode, Fd path) {
   inode.sealed = is_kernel_interface(path);
   inode.path = std::move(path);
   inode.key = key_of(*stat, inode.leaf);
+  if (!inode.sealed) enter_mount(inode);
   shown_number(device_of(*stat), 0);       // The first device named shows its numbers unchanged.
   by_key_.try_emplace(inode.key, &inode);  // A file shared twice: both are pinned, the first is what lookups find.
   return {};
@@ -94,10 +100,17 @@ Inode* InodeTable::find(uint64_t id) {
   return found == by_id_.end() ? nullptr : found->second.get();
 }
 
-Outcome<Inode*> InodeTable::intern(Fd path, const HostStat& stat, const Inode& parent) {
+void InodeTable::enter_mount(Inode& inode) {
+  if (inode.is_directory()) paths_.add_mount(inode.key.mount, inode.path);
+}
+
+Outcome<Inode*> InodeTable::intern(Fd path, const HostStat& stat, Inode& parent, const char* name) {
   FileKey key = key_of(stat, parent.leaf);
   auto known = by_key_.find(key);
-  if (known != by_key_.end()) return known->second;
+  if (known != by_key_.end()) {
+    give_name(*known->second, parent, name);
+    return known->second;
+  }
   if (full()) return refuse(ENFILE);
   // A file system is looked at where its mount is entered; below, it is the parent's.
   bool crossed = key.mount != parent.key.mount || (key.mount == 0 && key.device != parent.key.device);
@@ -105,24 +118,68 @@ Outcome<Inode*> InodeTable::intern(Fd path, const HostStat& stat, const Inode& p
   inode.leaf = parent.leaf;
   inode.sealed = crossed && is_kernel_interface(path);
   inode.key = key;
+  inode.birth = stat.stx_btime;
   inode.path = std::move(path);
   by_key_[key] = &inode;
+  if (crossed && !inode.sealed) enter_mount(inode);
+  if (!paths_.add(inode)) {
+    inode.path.reset();
+    drop_unused(&inode);
+    return refuse(ENFILE);
+  }
+  give_name(inode, parent, name);
   return &inode;
+}
+
+void InodeTable::give_name(Inode& inode, Inode& parent, const char* name) {
+  if (inode.pinned || paths_.has_handles(inode.key.mount)) return;
+  if (inode.parent != &parent) {
+    ++parent.children;
+    Inode* before = std::exchange(inode.parent, &parent);
+    if (before != nullptr) {
+      --before->children;
+      drop_unused(before);
+    }
+  }
+  inode.name = name;
+  if (!inode.name.empty()) paths_.named(inode);
+}
+
+Outcome<Inode*> InodeTable::take_name(Inode& parent, const char* name) {
+  if (!paths_.uses_names()) return nullptr;
+  const Fd* directory = TRY(path(parent));
+  Outcome<HostStat> stat = stat_of(*directory, name);
+  if (!stat) return nullptr;  // What follows will fail as well, and say why.
+  auto known = by_key_.find(key_of(*stat, parent.leaf));
+  if (known == by_key_.end() || known->second->parent != &parent || known->second->name != name) return nullptr;
+  TRY(path(*known->second));
+  known->second->name.clear();
+  return known->second;
 }
 
 void InodeTable::forget(uint64_t id, uint64_t count) {
   Inode* inode = find(id);
   if (inode == nullptr) return;
   inode->lookups -= std::min(count, inode->lookups);
-  if (inode->lookups != 0 || inode->pinned) return;
-  by_key_.erase(inode->key);
-  by_id_.erase(id);
+  drop_unused(inode);
+}
+
+void InodeTable::drop_unused(Inode* inode) {
+  while (inode != nullptr && inode->lookups == 0 && inode->children == 0 && !inode->pinned) {
+    Inode* parent = inode->parent;
+    paths_.remove(*inode);
+    by_key_.erase(inode->key);
+    by_id_.erase(inode->id);
+    if (parent != nullptr) --parent->children;
+    inode = parent;
+  }
 }
 
 void InodeTable::clear() {
   std::erase_if(by_key_, [](const auto& entry) { return !entry.second->pinned; });
   std::erase_if(by_id_, [](const auto& entry) { return !entry.second->pinned; });
-  for (auto& [id, inode] : by_id_) inode->lookups = 0;
+  for (auto& [id, inode] : by_id_) inode->lookups = inode->children = 0;
+  paths_.clear();
 }
 
 uint64_t InodeTable::shown_number(uint64_t device, uint64_t number) {

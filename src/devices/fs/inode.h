@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -9,6 +10,7 @@
 
 #include "devices/fs/host.h"
 #include "devices/fs/node.h"
+#include "devices/fs/open_paths.h"
 
 namespace cloche::fs {
 
@@ -44,10 +46,20 @@ struct Inode {
   // The root of a kernel interface (procfs ...) or a file in it: a mount point to look at, empty and never opened.
   bool sealed = false;
   FileKey key;
-  Fd path;                                // None: the inode is virtual.
-  Inode* parent = nullptr;                // Of pinned ones other than the root.
+  // Of pinned ones other than the root, and of those that may be looked for by `name` (open_paths.h).
+  Inode* parent = nullptr;
   std::unique_ptr<VirtualNode> contents;  // Of virtual ones.
 
+  // For OpenPaths, and nobody else. None: the inode is virtual or gave its descriptor up.
+  Fd path;
+  std::list<Inode*>::iterator place;
+  bool listed = false;            // `place` is valid.
+  std::vector<std::byte> handle;  // Once it was asked for.
+  std::string name;               // Empty: cannot be looked for by name.
+  size_t children = 0;            // Inodes whose parent it is: it is known as long as they are.
+  statx_timestamp birth{};
+
+  bool is_same_file(const HostStat& stat) const;
   bool is_virtual() const { return contents != nullptr; }
   bool is_directory() const { return S_ISDIR(mode); }
   bool is_regular() const { return S_ISREG(mode); }
@@ -56,28 +68,34 @@ struct Inode {
 class InodeTable {
  public:
   static constexpr uint64_t kRootId = 1;  // FUSE_ROOT_ID.
-  // Each host inode costs a descriptor and about 300 bytes, and a guest makes us hold as many as it likes. Commonly the
-  // process's limit on descriptors is lower, and three quarters of what it leaves us count (handles get the rest).
+  // Each costs about 400 bytes, and a guest makes us hold as many as it likes. (Fewer of them hold a descriptor.)
   static constexpr size_t kMaxInodes = 1 << 20;
 
   // The tree's nodes, pinned. Names must be components, unique in their directory; host nodes regular files or
   // directories.
-  static Result<InodeTable> create(Node root);
+  static Result<InodeTable> create(Node root, size_t most_paths);
 
   Inode* find(uint64_t id);
   // The inode of a host file found beneath `parent`: the one already known, or a new one. Its lookups are not counted
   // here: a new one the caller does not count (or forget(id, 0)) stays until clear().
-  Outcome<Inode*> intern(Fd path, const HostStat& stat, const Inode& parent);
+  Outcome<Inode*> intern(Fd path, const HostStat& stat, Inode& parent, const char* name);
+  // The descriptor of a host inode (OpenPaths::open).
+  Outcome<const Fd*> path(Inode& inode) { return paths_.open(inode); }
+  // Before `name` is removed, moved or replaced: the inode known by it, if there is one and names matter. It keeps its
+  // file from then on, until it gets another name.
+  Outcome<Inode*> take_name(Inode& parent, const char* name);
+  void give_name(Inode& inode, Inode& parent, const char* name);
   // Takes `count` lookups away; at none left the inode goes. A guest that gives back more than it got gets no more for
   // it.
   void forget(uint64_t id, uint64_t count);
   // Forgets everything but the pinned.
   void clear();
   size_t size() const { return by_id_.size(); }
-  bool full() const { return by_id_.size() >= limit_; }
+  size_t paths() const { return paths_.size(); }
+  bool full() const { return by_id_.size() >= kMaxInodes; }
   template <typename Visit>
   void for_each_host_leaf(Visit visit) const {
-    for (const Inode* leaf : leaves_) visit(*leaf);
+    for (Inode* leaf : leaves_) visit(*leaf);
   }
 
   // The number the guest sees for a file: the host's, with the device mixed in where a share spans several, as the
@@ -92,18 +110,20 @@ class InodeTable {
     size_t operator()(const FileKey& key) const;
   };
 
-  InodeTable() = default;
+  explicit InodeTable(size_t most_paths) : paths_(most_paths) {}
   Result<Inode*> pin(Node node, Inode* parent, int depth);
   Result<void> pin_host(Inode& inode, Fd path);
   Result<void> pin_children(Inode& inode, Node node, int depth);
   Inode& add(uint32_t mode);
+  void enter_mount(Inode& inode);
+  void drop_unused(Inode* inode);
 
   std::unordered_map<uint64_t, std::unique_ptr<Inode>> by_id_;
   std::unordered_map<FileKey, Inode*, KeyHash> by_key_;
   std::unordered_map<uint64_t, uint64_t> devices_;  // st_dev -> its place in shown numbers.
   std::vector<Inode*> leaves_;
+  OpenPaths paths_;
   uint64_t next_id_ = kRootId;
-  size_t limit_ = kMaxInodes;
 };
 
 // One device number from what statx reports.

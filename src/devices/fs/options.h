@@ -7,6 +7,7 @@
 #include <string>
 
 #include "devices/fs/id_map.h"
+#include "devices/fs/open_paths.h"
 
 namespace cloche::fs {
 
@@ -51,6 +52,7 @@ struct Options {
   LockScope locks = LockScope::kGuest;
   IdMap users{}, groups{};
   Quota quota{};
+  Descriptors descriptors = Descriptors::among(1);
 };
 
 }  // namespace cloche::fs

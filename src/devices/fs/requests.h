@@ -35,6 +35,6 @@ Handler serve_getxattr, serve_setxattr, serve_listxattr, serve_removexattr;
 int host_open_flags(const Session& session, uint32_t guest_flags);
 Outcome<fuse_open_out> add_file_handle(Session& session, Handle handle, uint32_t guest_flags);
 // Opens an existing regular file for a guest (requests_io.cc).
-Outcome<fuse_open_out> open_inode(Session& session, const Inode& inode, uint32_t guest_flags, uint32_t fuse_flags);
+Outcome<fuse_open_out> open_inode(Session& session, Inode& inode, uint32_t guest_flags, uint32_t fuse_flags);
 
 }  // namespace cloche::fs

@@ -24,13 +24,13 @@ dev_t host_device(uint32_t packed) {
   return ::makedev((packed >> 8) & 0xfff, (packed & 0xff) | ((packed >> 12) & 0xfff00));
 }
 
-Outcome<void> reply_entry(Session& session, Request& request, const Inode& parent) {
+Outcome<void> reply_entry(Session& session, Request& request, Inode& parent) {
   request.reply(TRY(session.enter(parent, request.name())));
   return {};
 }
 
 // The file was there already, and the guest takes that: it opens it, as after a lookup.
-Outcome<void> open_existing(Session& session, Request& request, const Inode& parent, const fuse_create_in& in) {
+Outcome<void> open_existing(Session& session, Request& request, Inode& parent, const fuse_create_in& in) {
   Session::Found found = TRY(session.find_child(parent, request.name()));
   Outcome<fuse_open_out> open = open_inode(session, *found.inode, in.flags, in.open_flags);
   if (!open) {
@@ -45,9 +45,10 @@ Outcome<void> open_existing(Session& session, Request& request, const Inode& par
 }
 
 // Replies with a file that was just made and opened.
-Outcome<void> reply_created(Session& session, Request& request, const Inode& parent, Fd file) {
+Outcome<void> reply_created(Session& session, Request& request, Inode& parent, Fd file) {
   Fd path = TRY(session.self.reopen(file, O_PATH));
-  Session::Found found = TRY(session.intern(std::move(path), parent));
+  Session::Found found =
+      TRY(session.intern(std::move(path), parent, request.header().opcode == FUSE_TMPFILE ? "" : request.name()));
   Handle handle;
   handle.fd = std::move(file);
   Outcome<fuse_open_out> open = add_file_handle(session, std::move(handle), request.arguments<fuse_create_in>().flags);
@@ -65,14 +66,15 @@ Outcome<void> reply_created(Session& session, Request& request, const Inode& par
 
 Outcome<void> serve_create(Session& session, Request& request) {
   auto in = request.arguments<fuse_create_in>();
-  const Inode* parent = TRY(parent_of_new(session, request));
+  Inode* parent = TRY(parent_of_new(session, request));
   if (session.handles.full()) return refuse(ENFILE);
   Maker maker = TRY(session.maker(request.header(), in.umask));
   int flags = host_open_flags(session, in.flags) | O_CREAT | O_EXCL;
+  const Fd* directory = TRY(session.inodes.path(*parent));
   Outcome<Fd> file;
   {
     Creator creator = session.creator(maker);
-    file = open_beneath(parent->path, request.name(), flags, creator.safe_mode(in.mode));
+    file = open_beneath(*directory, request.name(), flags, creator.safe_mode(in.mode));
   }
   if (!file && file.error().value == EEXIST && (in.flags & O_EXCL) == 0) {
     return open_existing(session, request, *parent, in);
@@ -84,15 +86,16 @@ Outcome<void> serve_create(Session& session, Request& request) {
 // A file without a name, which a later LINK may give it one.
 Outcome<void> serve_tmpfile(Session& session, Request& request) {
   auto in = request.arguments<fuse_create_in>();
-  const Inode* parent = TRY(parent_of_new(session, request));
+  Inode* parent = TRY(parent_of_new(session, request));
   if (session.handles.full()) return refuse(ENFILE);
   if ((in.flags & O_ACCMODE) == O_RDONLY) return refuse(EINVAL);
   Maker maker = TRY(session.maker(request.header(), in.umask));
   int flags = host_open_flags(session, in.flags) | O_TMPFILE | static_cast<int>(in.flags & O_EXCL);
+  const Fd* directory = TRY(session.inodes.path(*parent));
   Outcome<Fd> file;
   {
     Creator creator = session.creator(maker);
-    file = open_beneath(parent->path, ".", flags, creator.safe_mode(in.mode));
+    file = open_beneath(*directory, ".", flags, creator.safe_mode(in.mode));
   }
   if (!file) return std::unexpected(file.error());
   return reply_created(session, request, *parent, std::move(*file));
@@ -100,7 +103,7 @@ Outcome<void> serve_tmpfile(Session& session, Request& request) {
 
 Outcome<void> serve_mknod(Session& session, Request& request) {
   auto in = request.arguments<fuse_mknod_in>();
-  const Inode* parent = TRY(parent_of_new(session, request));
+  Inode* parent = TRY(parent_of_new(session, request));
   uint32_t type = in.mode & S_IFMT;
   bool is_device = type == S_IFCHR || type == S_IFBLK;
   // Character device 0:0 leads to no device: overlay file systems mark a deleted file by it.
@@ -108,10 +111,11 @@ Outcome<void> serve_mknod(Session& session, Request& request) {
   if (is_device && !is_whiteout && session.options.device_nodes == DeviceNodes::kRefused) return refuse(EPERM);
   if (!is_device && type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && type != 0) return refuse(EINVAL);
   Maker maker = TRY(session.maker(request.header(), in.umask));
+  const Fd* directory = TRY(session.inodes.path(*parent));
   {
     Creator creator = session.creator(maker);
     uint32_t mode = type | creator.safe_mode(in.mode);
-    if (::mknodat(parent->path.get(), request.name(), mode, is_device ? host_device(in.rdev) : 0) < 0)
+    if (::mknodat(directory->get(), request.name(), mode, is_device ? host_device(in.rdev) : 0) < 0)
       return refuse_errno();
   }
   return reply_entry(session, request, *parent);
@@ -119,33 +123,37 @@ Outcome<void> serve_mknod(Session& session, Request& request) {
 
 Outcome<void> serve_mkdir(Session& session, Request& request) {
   auto in = request.arguments<fuse_mkdir_in>();
-  const Inode* parent = TRY(parent_of_new(session, request));
+  Inode* parent = TRY(parent_of_new(session, request));
   Maker maker = TRY(session.maker(request.header(), in.umask));
+  const Fd* directory = TRY(session.inodes.path(*parent));
   {
     Creator creator = session.creator(maker);
-    if (::mkdirat(parent->path.get(), request.name(), in.mode & 07777) < 0) return refuse_errno();
+    if (::mkdirat(directory->get(), request.name(), in.mode & 07777) < 0) return refuse_errno();
   }
   return reply_entry(session, request, *parent);
 }
 
 Outcome<void> serve_symlink(Session& session, Request& request) {
-  const Inode* parent = TRY(parent_of_new(session, request));
+  Inode* parent = TRY(parent_of_new(session, request));
   if (request.tail().size() <= 1) return refuse(ENOENT);  // An empty target, as the system call has it.
   if (request.tail().size() > PATH_MAX) return refuse(ENAMETOOLONG);
   Maker maker = TRY(session.maker(request.header(), 0));
+  const Fd* directory = TRY(session.inodes.path(*parent));
   {
     Creator creator = session.creator(maker);
-    if (::symlinkat(request.text(), parent->path.get(), request.name()) < 0) return refuse_errno();
+    if (::symlinkat(request.text(), directory->get(), request.name()) < 0) return refuse_errno();
   }
   return reply_entry(session, request, *parent);
 }
 
 Outcome<void> serve_link(Session& session, Request& request) {
-  const Inode* parent = TRY(parent_of_new(session, request));
-  const Inode* file = TRY(session.inode(request.arguments<fuse_link_in>().oldnodeid));
+  Inode* parent = TRY(parent_of_new(session, request));
+  Inode* file = TRY(session.inode(request.arguments<fuse_link_in>().oldnodeid));
   if (file->is_virtual() || file->sealed) return refuse(EXDEV);
   if (file->is_directory()) return refuse(EPERM);
-  TRY(session.self.link(file->path, parent->path, request.name()));
+  const Fd* target = TRY(session.inodes.path(*file));
+  const Fd* directory = TRY(session.inodes.path(*parent));
+  TRY(session.self.link(*target, *directory, request.name()));
   return reply_entry(session, request, *parent);
 }
 

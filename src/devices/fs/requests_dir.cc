@@ -35,7 +35,7 @@ class Page {
   }
 
   // False when there is no room for it. `parent` is where it is looked up for kPlus; none: not looked up.
-  bool add(const Inode* parent, const Entry& entry) {
+  bool add(Inode* parent, const Entry& entry) {
     size_t name_size = std::strlen(entry.name);
     size_t head = (style_ == Style::kPlus ? sizeof(fuse_entry_out) : 0) + offsetof(fuse_dirent, name);
     size_t whole = FUSE_DIRENT_ALIGN(head + name_size);
@@ -69,7 +69,7 @@ class Page {
  private:
   // Node id 0: a plain entry. So are the dots, and whatever could not be looked up (gone meanwhile, no descriptor
   // left): the guest sees the name, and gets the error when it looks it up.
-  fuse_entry_out look_up(const Inode* parent, const Entry& entry) {
+  fuse_entry_out look_up(Inode* parent, const Entry& entry) {
     if (parent == nullptr || is_dot(entry.name)) return {};
     return session_.enter(*parent, entry.name).value_or(fuse_entry_out{});
   }
@@ -94,7 +94,7 @@ uint64_t parent_number(Session& session, const Inode& directory) {
 }
 
 // A virtual directory, or a sealed one: the dots and what the share's tree names.
-void fill_virtual(Session& session, const Inode& directory, Page& page) {
+void fill_virtual(Session& session, Inode& directory, Page& page) {
   std::span<const VirtualNode::Child> children;
   if (directory.is_virtual()) children = directory.contents->children;
   for (uint64_t i = page.offset(); i < children.size() + 2; ++i) {
@@ -149,7 +149,7 @@ Outcome<bool> read_entries(Handle& handle, uint64_t offset) {
   return got > 0;
 }
 
-Outcome<void> fill_host(Session& session, const Inode& directory, Handle& handle, Page& page) {
+Outcome<void> fill_host(Session& session, Inode& directory, Handle& handle, Page& page) {
   uint64_t offset = page.offset();
   if (offset > INT64_MAX) return refuse(EINVAL);
   for (;;) {
@@ -172,7 +172,7 @@ Outcome<void> fill_host(Session& session, const Inode& directory, Handle& handle
 Outcome<void> read_directory(Session& session, Request& request, Style style) {
   auto in = request.arguments<fuse_read_in>();
   Handle* handle = TRY(session.handles.find(in.fh, Handle::Kind::kDirectory));
-  const Inode* directory = TRY(session.inode(request.node()));
+  Inode* directory = TRY(session.inode(request.node()));
   if (!directory->is_directory()) return refuse(ENOTDIR);
   Page page(session, request, style, in);
   if (directory->is_virtual() || directory->sealed) {
@@ -190,12 +190,15 @@ Outcome<void> read_directory(Session& session, Request& request, Style style) {
 }  // namespace
 
 Outcome<void> serve_opendir(Session& session, Request& request) {
-  const Inode* inode = TRY(session.inode(request.node()));
+  Inode* inode = TRY(session.inode(request.node()));
   if (!inode->is_directory()) return refuse(ENOTDIR);
   Handle handle;
   handle.kind = Handle::Kind::kDirectory;
   bool in_memory = inode->is_virtual() || inode->sealed;
-  if (!in_memory) handle.fd = TRY(session.self.reopen(inode->path, O_RDONLY | O_DIRECTORY));
+  if (!in_memory) {
+    const Fd* path = TRY(session.inodes.path(*inode));
+    handle.fd = TRY(session.self.reopen(*path, O_RDONLY | O_DIRECTORY));
+  }
   fuse_open_out out{};
   out.fh = TRY(session.handles.add(std::move(handle)));
   // The guest notices a changed directory by its time, which two changes within a clock tick share: only what is not

@@ -53,14 +53,14 @@ Outcome<fuse_open_out> add_file_handle(Session& session, Handle handle, uint32_t
 }
 
 // A file that may be written and not read is opened as asked; the guest then cannot write parts of its pages.
-Outcome<Fd> open_for_guest(Session& session, const Inode& inode, uint32_t guest_flags) {
+Outcome<Fd> open_for_guest(Session& session, Inode& inode, uint32_t guest_flags) {
   int flags = host_open_flags(session, guest_flags);
   Outcome<Fd> file = session.open_regular(inode, flags);
   if (file || file.error().value != EACCES || (guest_flags & O_ACCMODE) != O_WRONLY) return file;
   return session.open_regular(inode, (flags & ~O_ACCMODE) | O_WRONLY);
 }
 
-Outcome<fuse_open_out> open_inode(Session& session, const Inode& inode, uint32_t guest_flags, uint32_t fuse_flags) {
+Outcome<fuse_open_out> open_inode(Session& session, Inode& inode, uint32_t guest_flags, uint32_t fuse_flags) {
   if (inode.is_virtual()) return open_virtual(session, inode, guest_flags);
   if (session.options.read_only && (wants_write(guest_flags) || (guest_flags & O_TRUNC))) return refuse(EROFS);
   Handle handle;
@@ -71,7 +71,7 @@ Outcome<fuse_open_out> open_inode(Session& session, const Inode& inode, uint32_t
 
 Outcome<void> serve_open(Session& session, Request& request) {
   auto in = request.arguments<fuse_open_in>();
-  const Inode* inode = TRY(session.inode(request.node()));
+  Inode* inode = TRY(session.inode(request.node()));
   request.reply(TRY(open_inode(session, *inode, in.flags, in.open_flags)));
   return {};
 }

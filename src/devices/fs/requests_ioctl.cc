@@ -23,7 +23,7 @@ Outcome<void> answer(Request& request, uint32_t room, const T& value) {
 // or append-only would be its owner's trouble on the host. ENOTTY is "no such ioctl for this file".
 Outcome<void> serve_ioctl(Session& session, Request& request) {
   auto in = request.arguments<fuse_ioctl_in>();
-  const Inode* inode = TRY(session.inode(request.node()));
+  Inode* inode = TRY(session.inode(request.node()));
   // The guest's kernel asks unrestricted ones only of CUSE.
   if (in.flags & FUSE_IOCTL_UNRESTRICTED) return refuse(ENOTTY);
   switch (in.cmd) {

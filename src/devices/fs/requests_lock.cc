@@ -9,7 +9,7 @@ namespace cloche::fs {
 namespace {
 
 // Write locks need a file open for writing; a file that may only be read can be locked for reading.
-Outcome<Fd> open_to_lock(Session& session, const Inode& inode) {
+Outcome<Fd> open_to_lock(Session& session, Inode& inode) {
   int access = session.options.read_only ? O_RDONLY : O_RDWR;
   Outcome<Fd> file = session.open_regular(inode, access);
   if (file || access == O_RDONLY || file.error().value != EACCES) return file;

@@ -14,7 +14,7 @@ void forget(Session& session, uint64_t node, uint64_t count) {
 }  // namespace
 
 Outcome<void> serve_lookup(Session& session, Request& request) {
-  const Inode* parent = TRY(session.inode(request.node()));
+  Inode* parent = TRY(session.inode(request.node()));
   Outcome<fuse_entry_out> entry = session.enter(*parent, request.name());
   if (entry) {
     request.reply(*entry);

@@ -9,17 +9,30 @@ namespace cloche::fs {
 namespace {
 
 Outcome<void> remove(Session& session, Request& request, int flags) {
-  const Inode* parent = TRY(session.changeable_directory(request.node()));
-  if (::unlinkat(parent->path.get(), request.name(), flags) < 0) return refuse_errno();
+  Inode* parent = TRY(session.changeable_directory(request.node()));
+  TRY(session.inodes.take_name(*parent, request.name()));
+  const Fd* directory = TRY(session.inodes.path(*parent));
+  if (::unlinkat(directory->get(), request.name(), flags) < 0) return refuse_errno();
   return {};
 }
 
 Outcome<void> rename(Session& session, Request& request, uint64_t new_parent, unsigned flags) {
-  const Inode* from = TRY(session.changeable_directory(request.node()));
-  const Inode* to = TRY(session.changeable_directory(new_parent));
+  Inode* from = TRY(session.changeable_directory(request.node()));
+  Inode* to = TRY(session.changeable_directory(new_parent));
   // Two leaves of a share's tree stand to each other as two mounts do.
   if (from->leaf != to->leaf) return refuse(EXDEV);
-  if (::renameat2(from->path.get(), request.name(0), to->path.get(), request.name(1), flags) < 0) return refuse_errno();
+  Inode* moved = TRY(session.inodes.take_name(*from, request.name(0)));
+  Inode* replaced = TRY(session.inodes.take_name(*to, request.name(1)));
+  const Fd* from_path = TRY(session.inodes.path(*from));
+  const Fd* to_path = TRY(session.inodes.path(*to));
+  if (::renameat2(from_path->get(), request.name(0), to_path->get(), request.name(1), flags) < 0) {
+    int error = errno;
+    if (moved != nullptr) session.inodes.give_name(*moved, *from, request.name(0));
+    if (replaced != nullptr) session.inodes.give_name(*replaced, *to, request.name(1));
+    return refuse(error);
+  }
+  if (moved != nullptr) session.inodes.give_name(*moved, *to, request.name(1));
+  if (replaced != nullptr && (flags & RENAME_EXCHANGE)) session.inodes.give_name(*replaced, *from, request.name(0));
   return {};
 }
 

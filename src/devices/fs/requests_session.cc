@@ -79,14 +79,15 @@ Outcome<void> serve_interrupt(Session& session, Request& request) {
 }
 
 Outcome<void> serve_statfs(Session& session, Request& request) {
-  const Inode* inode = TRY(session.inode(request.node()));
+  Inode* inode = TRY(session.inode(request.node()));
   fuse_statfs_out out{};
   out.st.bsize = 4096;
   out.st.frsize = 4096;
   out.st.namelen = 255;
   if (!inode->is_virtual() && !inode->sealed) {
     struct statvfs stat{};
-    if (::fstatvfs(inode->path.get(), &stat) < 0) return refuse_errno();
+    const Fd* file = TRY(session.inodes.path(*inode));
+    if (::fstatvfs(file->get(), &stat) < 0) return refuse_errno();
     out.st.blocks = stat.f_blocks;
     out.st.bfree = stat.f_bfree;
     out.st.bavail = stat.f_bavail;
@@ -103,7 +104,7 @@ Outcome<void> serve_statfs(Session& session, Request& request) {
 Outcome<void> serve_syncfs(Session& session, Request&) {
   if (session.options.read_only) return {};
   Outcome<void> all;
-  session.inodes.for_each_host_leaf([&](const Inode& leaf) {
+  session.inodes.for_each_host_leaf([&](Inode& leaf) {
     if (leaf.sealed) return;
     Outcome<Fd> open = session.open_either(leaf);
     if (!open) {

@@ -48,7 +48,7 @@ Outcome<void> reply_sized(Request& request, uint32_t asked, std::span<const std:
 
 Outcome<void> serve_getxattr(Session& session, Request& request) {
   auto in = request.arguments<fuse_getxattr_in>();
-  const Inode* inode = TRY(session.inode(request.node()));
+  Inode* inode = TRY(session.inode(request.node()));
   TRY(check_name(session, request.text(), ENODATA));
   Outcome<Fd> file = session.open_either(*inode);
   if (!file) return refuse(file.error().value == EOPNOTSUPP ? ENODATA : file.error().value);
@@ -66,7 +66,7 @@ Outcome<void> serve_setxattr(Session& session, Request& request) {
   };
   auto in = request.arguments<Head>();
   More more{};
-  const Inode* inode = TRY(session.inode(request.node()));
+  Inode* inode = TRY(session.inode(request.node()));
   auto tail = request.tail();
   if (session.agreed & FUSE_SETXATTR_EXT) {
     if (tail.size() < sizeof more) return refuse(EINVAL);
@@ -91,7 +91,7 @@ Outcome<void> serve_setxattr(Session& session, Request& request) {
 
 Outcome<void> serve_listxattr(Session& session, Request& request) {
   auto in = request.arguments<fuse_getxattr_in>();
-  const Inode* inode = TRY(session.inode(request.node()));
+  Inode* inode = TRY(session.inode(request.node()));
   Outcome<Fd> file = session.open_either(*inode);
   if (!file && file.error().value == EOPNOTSUPP) return reply_sized(request, in.size, {});
   if (!file) return std::unexpected(file.error());
@@ -111,7 +111,7 @@ Outcome<void> serve_listxattr(Session& session, Request& request) {
 }
 
 Outcome<void> serve_removexattr(Session& session, Request& request) {
-  const Inode* inode = TRY(session.inode(request.node()));
+  Inode* inode = TRY(session.inode(request.node()));
   if (inode->is_virtual() || inode->sealed) return refuse(EROFS);
   TRY(check_name(session, request.text(), EPERM));
   Fd file = TRY(session.open_either(*inode));

@@ -39,22 +39,25 @@ Outcome<Inode*> Session::changeable_directory(uint64_t id) {
   return found;
 }
 
-Outcome<Session::Found> Session::intern(Fd path, const Inode& parent) {
+Outcome<Session::Found> Session::intern(Fd path, Inode& parent, const char* name) {
   HostStat stat = TRY(stat_of(path));
-  Inode* found = TRY(inodes.intern(std::move(path), stat, parent));
+  Inode* found = TRY(inodes.intern(std::move(path), stat, parent, name));
   return Found{found, from_stat(stat)};
 }
 
-Outcome<Session::Found> Session::find_child(const Inode& parent, const char* name) {
+Outcome<Session::Found> Session::find_child(Inode& parent, const char* name) {
   if (!parent.is_directory()) return refuse(ENOTDIR);
   if (parent.sealed) return refuse(ENOENT);
-  if (!parent.is_virtual()) return intern(TRY(open_beneath(parent.path, name, O_PATH)), parent);
+  if (!parent.is_virtual()) {
+    const Fd* directory = TRY(inodes.path(parent));
+    return intern(TRY(open_beneath(*directory, name, O_PATH)), parent, name);
+  }
   auto child = std::ranges::find(parent.contents->children, name, &VirtualNode::Child::name);
   if (child == parent.contents->children.end()) return refuse(ENOENT);
   return Found{child->inode, TRY(attributes(*child->inode))};
 }
 
-fuse_entry_out Session::entry(const Inode& parent, const Found& found) const {
+fuse_entry_out Session::entry(Inode& parent, const Found& found) const {
   fuse_entry_out out{};
   out.nodeid = found.inode->id;
   out.attr = found.attributes;
@@ -63,7 +66,7 @@ fuse_entry_out Session::entry(const Inode& parent, const Found& found) const {
   return out;
 }
 
-Outcome<fuse_entry_out> Session::enter(const Inode& parent, const char* name) {
+Outcome<fuse_entry_out> Session::enter(Inode& parent, const char* name) {
   Found found = TRY(find_child(parent, name));
   ++found.inode->lookups;
   return entry(parent, found);
@@ -89,8 +92,11 @@ fuse_attr Session::from_stat(const HostStat& stat) {
   return attr;
 }
 
-Outcome<fuse_attr> Session::attributes(const Inode& inode) {
-  if (!inode.is_virtual()) return from_stat(TRY(stat_of(inode.path)));
+Outcome<fuse_attr> Session::attributes(Inode& inode) {
+  if (!inode.is_virtual()) {
+    const Fd* path = TRY(inodes.path(inode));
+    return from_stat(TRY(stat_of(*path)));
+  }
   fuse_attr attr{};
   attr.ino = InodeTable::shown_number(inode);
   attr.size = inode.contents->text.size();
@@ -101,7 +107,7 @@ Outcome<fuse_attr> Session::attributes(const Inode& inode) {
   return attr;
 }
 
-Outcome<fuse_attr_out> Session::attribute_reply(const Inode& inode) {
+Outcome<fuse_attr_out> Session::attribute_reply(Inode& inode) {
   fuse_attr_out out{};
   out.attr = TRY(attributes(inode));
   set_timeout(inode.is_virtual() ? kForever : attribute_timeout(), out.attr_valid, out.attr_valid_nsec);
@@ -114,17 +120,21 @@ void Session::set_timeout(std::chrono::milliseconds timeout, uint64_t& seconds, 
   nanoseconds = static_cast<uint32_t>(std::chrono::nanoseconds(timeout - whole).count());
 }
 
-Outcome<Fd> Session::open_regular(const Inode& inode, int flags) const {
+Outcome<Fd> Session::open_regular(Inode& inode, int flags) {
   if (inode.is_directory()) return refuse(EISDIR);
   if (S_ISLNK(inode.mode)) return refuse(ELOOP);
   if (!inode.is_regular() || inode.sealed) return refuse(EACCES);
   // O_NONBLOCK: a file under a lease or mandatory lock elsewhere shall not stop the loop.
-  return self.reopen(inode.path, flags | O_NOCTTY | O_NONBLOCK);
+  const Fd* path = TRY(inodes.path(inode));
+  return self.reopen(*path, flags | O_NOCTTY | O_NONBLOCK);
 }
 
-Outcome<Fd> Session::open_either(const Inode& inode) const {
+Outcome<Fd> Session::open_either(Inode& inode) {
   if (inode.sealed || inode.is_virtual()) return refuse(EOPNOTSUPP);
-  if (inode.is_directory()) return self.reopen(inode.path, O_RDONLY | O_DIRECTORY);
+  if (inode.is_directory()) {
+    const Fd* path = TRY(inodes.path(inode));
+    return self.reopen(*path, O_RDONLY | O_DIRECTORY);
+  }
   if (!inode.is_regular()) return refuse(EOPNOTSUPP);
   return open_regular(inode, O_RDONLY);
 }

@@ -18,7 +18,7 @@ struct Session {
   Log log;
   SelfFd self;
   InodeTable inodes;
-  HandleTable handles{std::min(HandleTable::kMaxHandles, descriptor_budget() / 4)};
+  HandleTable handles{options.descriptors.opened};
   LockTable locks;
   bool locks_changed = false;  // Somebody may get a lock now for which a request waits.
   uint64_t interrupted = 0;    // The request that the guest last gave up waiting for; 0: none.
@@ -42,23 +42,23 @@ struct Session {
     Inode* inode;
     fuse_attr attributes;
   };
-  Outcome<Found> find_child(const Inode& parent, const char* name);
+  Outcome<Found> find_child(Inode& parent, const char* name);
   // The same, counted, as the guest is told of it.
-  Outcome<fuse_entry_out> enter(const Inode& parent, const char* name);
-  fuse_entry_out entry(const Inode& parent, const Found& found) const;
-  Outcome<Found> intern(Fd path, const Inode& parent);
+  Outcome<fuse_entry_out> enter(Inode& parent, const char* name);
+  fuse_entry_out entry(Inode& parent, const Found& found) const;
+  Outcome<Found> intern(Fd path, Inode& parent, const char* name);
 
-  Outcome<fuse_attr> attributes(const Inode& inode);
-  Outcome<fuse_attr_out> attribute_reply(const Inode& inode);
+  Outcome<fuse_attr> attributes(Inode& inode);
+  Outcome<fuse_attr_out> attribute_reply(Inode& inode);
   // How long the guest may go without asking.
   std::chrono::milliseconds entry_timeout() const;
   std::chrono::milliseconds attribute_timeout() const;
   void set_timeout(std::chrono::milliseconds timeout, uint64_t& seconds, uint32_t& nanoseconds) const;
 
   // A host inode's file, open: EISDIR, ELOOP or EACCES for what is not a regular file.
-  Outcome<Fd> open_regular(const Inode& inode, int flags) const;
+  Outcome<Fd> open_regular(Inode& inode, int flags);
   // A regular file or directory open for reading, of any other kind EOPNOTSUPP.
-  Outcome<Fd> open_either(const Inode& inode) const;
+  Outcome<Fd> open_either(Inode& inode);
   // Clears set-user-id and set-group-id as Linux does for a writer without CAP_FSETID; the host does it itself unless
   // we are root.
   void kill_privileges(int fd) const;
