@@ -73,6 +73,10 @@ struct Share {
   DeviceNodes device_nodes = DeviceNodes::kRefused;
   ShareAcls acls = ShareAcls::kIgnored;
   ShareLocks locks = ShareLocks::kGuest;
+  // How many bytes of disk, and how many files, directories and links, the guest may add to what is there. Then it is
+  // told EDQUOT; what it removes it may use again. Without: as many as the host has.
+  std::optional<uint64_t> quota_bytes{};
+  std::optional<uint64_t> quota_inodes{};
 };
 
 // Who the command runs as in the guest.

@@ -92,6 +92,13 @@ Result<std::vector<wire::VmIdRange>> plan_ids(const std::string& share, const st
   return ranges;
 }
 
+Result<uint64_t> plan_quota(const std::string& share, std::string_view what, std::optional<uint64_t> limit) {
+  if (limit && *limit > INT64_MAX)
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("share {}: a quota of {} {} is more than any host has", share, *limit, what));
+  return limit.value_or(wire::VmShare::kNoQuota);
+}
+
 Result<void> plan_share(const Share& share, Plan& plan) {
   if (share.host_path.empty()) return fail(ErrorCode::kInvalidArgument, "share: the path on the host is empty");
   std::string guest_path = TRY(clean_guest_path("share", share.guest_path));
@@ -109,6 +116,8 @@ Result<void> plan_share(const Share& share, Plan& plan) {
   bool read_only = share.access == Access::kReadOnly;
   std::string tag = fmt::format("share{}", plan.vm.shares.size());
   auto users = TRY(plan_ids(place.path, share.users)), groups = TRY(plan_ids(place.path, share.groups));
+  uint64_t bytes = TRY(plan_quota(place.path, "bytes", share.quota_bytes));
+  uint64_t inodes = TRY(plan_quota(place.path, "inodes", share.quota_inodes));
   plan.vm.shares.push_back({.tag = tag,
                             .host_path = place.path,
                             .read_only = read_only,
@@ -117,6 +126,8 @@ Result<void> plan_share(const Share& share, Plan& plan) {
                             .allows_devices = share.device_nodes == DeviceNodes::kAllowed,
                             .enforces_acls = share.acls == ShareAcls::kEnforced,
                             .locks_on_host = share.locks == ShareLocks::kHost,
+                            .quota_bytes = bytes,
+                            .quota_inodes = inodes,
                             .users = std::move(users),
                             .groups = std::move(groups)});
   plan.vm.start.mounts.push_back({tag, guest_path, read_only, is_file});

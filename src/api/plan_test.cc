@@ -150,13 +150,21 @@ TEST_F(PlanTest, ShareOptionsReachTheVmm) {
                     .cache = ShareCache::kNone,
                     .device_nodes = DeviceNodes::kAllowed,
                     .acls = ShareAcls::kEnforced,
-                    .locks = ShareLocks::kHost}};
+                    .locks = ShareLocks::kHost,
+                    .quota_bytes = 5000,
+                    .quota_inodes = 0}};
   auto made = plan(config);
   ASSERT_TRUE(made) << made.error().message();
   EXPECT_EQ(made->vm.shares[0].cache, 0);
   EXPECT_TRUE(made->vm.shares[0].allows_devices);
   EXPECT_TRUE(made->vm.shares[0].enforces_acls);
   EXPECT_TRUE(made->vm.shares[0].locks_on_host);
+  EXPECT_EQ(made->vm.shares[0].quota_bytes, 5000u);
+  EXPECT_EQ(made->vm.shares[0].quota_inodes, 0u);
+  config.shares[0].quota_inodes.reset();
+  EXPECT_EQ(plan(config)->vm.shares[0].quota_inodes, wire::VmShare::kNoQuota);
+  config.shares[0].quota_inodes = UINT64_MAX;
+  EXPECT_THAT(why(config), HasSubstr("more than any host has"));
 }
 
 TEST_F(PlanTest, IdsAreMappedByRootOnly) {

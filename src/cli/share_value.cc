@@ -42,6 +42,21 @@ bool parse_range(std::string_view text, IdRange& range) {
   return false;
 }
 
+// "quota=SIZE" and "inodes=N"; false: it is another option. `why` says what is wrong with the value.
+bool take_quota(std::string_view option, Share& share, std::string& why) {
+  constexpr std::string_view kBytes = "quota=", kInodes = "inodes=";
+  bool is_bytes = option.starts_with(kBytes);
+  if (!is_bytes && !option.starts_with(kInodes)) return false;
+  std::string value(option.substr(is_bytes ? kBytes.size() : kInodes.size()));
+  Result<uint64_t> limit = is_bytes ? parse_size(value) : Result<uint64_t>(parse_count(value));
+  if (!limit) {
+    why = fmt::format("{}: {}", option, limit.error().what);
+  } else {
+    (is_bytes ? share.quota_bytes : share.quota_inodes) = *limit;
+  }
+  return true;
+}
+
 // What is wrong with the option, or nothing.
 std::string take_option(std::string_view option, Share& share) {
   auto choice = std::ranges::find(kChoices, option, &Choice::name);
@@ -49,6 +64,8 @@ std::string take_option(std::string_view option, Share& share) {
     choice->choose(share);
     return {};
   }
+  std::string why;
+  if (take_quota(option, share, why)) return why;
   for (auto [name, ranges] : {std::pair{"uidmap=", &share.users}, std::pair{"gidmap=", &share.groups}}) {
     if (!option.starts_with(name)) continue;
     IdRange range;
@@ -59,7 +76,7 @@ std::string take_option(std::string_view option, Share& share) {
   }
   return fmt::format(
       "'{}' is not an option; there are ro, rw, cache=none|auto|always, devices, acl, locks=guest|host, uidmap=, "
-      "gidmap=",
+      "gidmap=, quota=, inodes=",
       option);
 }
 

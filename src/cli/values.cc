@@ -61,6 +61,14 @@ std::optional<uint64_t> parse_limit_value(std::string_view text) {
 }  // namespace
 
 Result<uint64_t> parse_memory(const std::string& text) {
+  constexpr uint64_t kMib = 1 << 20;
+  Result<uint64_t> bytes = parse_size(text);
+  if (bytes) *bytes /= kMib;
+  return bytes;
+}
+
+Result<uint64_t> parse_size(const std::string& text) {
+  constexpr uint64_t kBytes = 1024;
   static constexpr uint64_t kKib = 1, kMib = 1024, kGib = kMib * 1024, kTib = kGib * 1024;
   static constexpr std::array<Unit, 14> kUnits{{{"", kMib},
                                                 {"k", kKib},
@@ -78,8 +86,9 @@ Result<uint64_t> parse_memory(const std::string& text) {
                                                 {"T", kTib}}};
   auto quantity = parse_quantity(text);
   auto kib = quantity ? multiply(*quantity, kUnits) : std::nullopt;
-  if (!kib) return bad(fmt::format("'{}' is not a size; write it as 512 (MiB), 512M or 4G", text));
-  return *kib / kMib;
+  if (!kib || *kib > std::numeric_limits<uint64_t>::max() / kBytes)
+    return bad(fmt::format("'{}' is not a size; write it as 512 (MiB), 512M or 4G", text));
+  return *kib * kBytes;
 }
 
 Result<std::chrono::milliseconds> parse_duration(const std::string& text) {

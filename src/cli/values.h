@@ -12,6 +12,8 @@ namespace cloche::cli {
 
 // "512" (MiB), "512M", "512MiB", "4G", "4GiB", "1T", "65536K": in MiB.
 Result<uint64_t> parse_memory(const std::string& text);
+// The same in bytes, exactly.
+Result<uint64_t> parse_size(const std::string& text);
 // "5" (seconds), "500ms", "5s", "2m", "1h".
 Result<std::chrono::milliseconds> parse_duration(const std::string& text);
 // "1" to as many as 32 bits hold.

@@ -90,6 +90,12 @@ TEST(ShareFlag, Options) {
   EXPECT_EQ(share.users[1].count, 65535u);
   EXPECT_EQ(share.groups.at(0).host, 5u);
   EXPECT_EQ(parse_share("/host:/guest:cache=always")->cache, ShareCache::kAlways);
+  auto limited = parse_share("/host:/guest:quota=20K,inodes=100").value();
+  EXPECT_EQ(limited.quota_bytes, 20480u);
+  EXPECT_EQ(limited.quota_inodes, 100u);
+  EXPECT_FALSE(share.quota_bytes);
+  EXPECT_EQ(parse_share("/host:/guest:quota=2G")->quota_bytes, 2ull << 30);
+  EXPECT_EQ(parse_share("/host:/guest:quota=0")->quota_bytes, 0u);
 }
 
 TEST(ShareFlag, Wrong) {
@@ -103,6 +109,8 @@ TEST(ShareFlag, Wrong) {
   for (const char* bad : {"", "1", "1/", "1/2/", "1/2/3/4", "a/1", "-1/0", "1/4294967296", "1/2/x"})
     EXPECT_THAT(parse_share(std::string("/host:/guest:uidmap=") + bad).error().what, HasSubstr("is not uidmap="))
         << bad;
+  for (const char* bad : {"quota=", "quota=x", "quota=-1", "quota=1X", "inodes=", "inodes=1K", "inodes=-1"})
+    EXPECT_THAT(parse_share(std::string("/host:/guest:") + bad).error().what, HasSubstr(bad)) << bad;
   EXPECT_FALSE(parse_share(""));
 }
 

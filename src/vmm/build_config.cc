@@ -33,6 +33,10 @@ fs::IdMap map_of(const std::vector<wire::VmIdRange>& wanted, uint32_t caller, ui
   return fs::IdMap(std::move(ranges), fs::IdMap::Others::kUnknown);
 }
 
+std::optional<uint64_t> limit_of(uint64_t quota) {
+  return quota == wire::VmShare::kNoQuota ? std::nullopt : std::optional(quota);
+}
+
 fs::Options share_options(const wire::VmShare& share, const wire::Start& start) {
   return {.tag = share.tag,
           .read_only = share.read_only,
@@ -41,7 +45,8 @@ fs::Options share_options(const wire::VmShare& share, const wire::Start& start) 
           .acls = share.enforces_acls ? fs::Acls::kEnforced : fs::Acls::kIgnored,
           .locks = share.locks_on_host ? fs::LockScope::kHost : fs::LockScope::kGuest,
           .users = map_of(share.users, ::geteuid(), start.uid),
-          .groups = map_of(share.groups, ::getegid(), start.gid)};
+          .groups = map_of(share.groups, ::getegid(), start.gid),
+          .quota = {.bytes = limit_of(share.quota_bytes), .inodes = limit_of(share.quota_inodes)}};
 }
 
 Result<MachineShare> open_root(const wire::VmConfig& config) {

@@ -79,6 +79,8 @@ std::vector<std::byte> encode(const VmConfig& config) {
     put_flag(to, share.allows_devices);
     put_flag(to, share.enforces_acls);
     put_flag(to, share.locks_on_host);
+    to.put(share.quota_bytes);
+    to.put(share.quota_inodes);
     put_ranges(to, share.users);
     put_ranges(to, share.groups);
   }
@@ -98,7 +100,7 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
                             &config.extra_command_line, &config.root_path})
     from.get(*text);
   from.get(config.root);
-  config.shares.resize(from.count(22));
+  config.shares.resize(from.count(38));
   for (VmShare& share : config.shares) {
     from.get(share.tag);
     from.get(share.host_path);
@@ -108,6 +110,8 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
     share.allows_devices = get_flag(from);
     share.enforces_acls = get_flag(from);
     share.locks_on_host = get_flag(from);
+    from.get(share.quota_bytes);
+    from.get(share.quota_inodes);
     get_ranges(from, share.users);
     get_ranges(from, share.groups);
   }

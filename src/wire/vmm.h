@@ -36,6 +36,7 @@ struct VmIdRange {
 };
 
 struct VmShare {
+  static constexpr uint64_t kNoQuota = UINT64_MAX;
   std::string tag;
   std::string host_path;  // Absolute. A directory, or a file (is_file: shown as kSingleFileName, the only entry of a
                           // directory).
@@ -45,6 +46,7 @@ struct VmShare {
   bool allows_devices = false;
   bool enforces_acls = false;
   bool locks_on_host = false;
+  uint64_t quota_bytes = kNoQuota, quota_inodes = kNoQuota;
   std::vector<VmIdRange> users{}, groups{};
 };
 

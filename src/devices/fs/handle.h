@@ -8,6 +8,7 @@
 
 #include "base/fd.h"
 #include "devices/fs/outcome.h"
+#include "devices/fs/quota.h"
 
 namespace cloche::fs {
 
@@ -19,6 +20,7 @@ struct Handle {
   Kind kind = Kind::kFile;
   Fd fd;                                  // None: a virtual or sealed node.
   const VirtualNode* contents = nullptr;  // Of a virtual node, which outlives every handle.
+  Quota::Use use;                         // Of a file on the host.
 
   // Of a host directory: entries read from the host and not yet passed on, and where the next of them continues.
   // Continuing without a seek matters: some file systems lose entries when a directory changes between seeks.

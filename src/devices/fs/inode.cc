@@ -104,13 +104,17 @@ void InodeTable::enter_mount(Inode& inode) {
   if (inode.is_directory()) paths_.add_mount(inode.key.mount, inode.path);
 }
 
+Inode* InodeTable::known(const HostStat& stat, const Inode& parent) {
+  auto found = by_key_.find(key_of(stat, parent.leaf));
+  return found == by_key_.end() ? nullptr : found->second;
+}
+
 Outcome<Inode*> InodeTable::intern(Fd path, const HostStat& stat, Inode& parent, const char* name) {
-  FileKey key = key_of(stat, parent.leaf);
-  auto known = by_key_.find(key);
-  if (known != by_key_.end()) {
-    give_name(*known->second, parent, name);
-    return known->second;
+  if (Inode* inode = known(stat, parent)) {
+    give_name(*inode, parent, name);
+    return inode;
   }
+  FileKey key = key_of(stat, parent.leaf);
   if (full()) return refuse(ENFILE);
   // A file system is looked at where its mount is entered; below, it is the parent's.
   bool crossed = key.mount != parent.key.mount || (key.mount == 0 && key.device != parent.key.device);

@@ -11,6 +11,7 @@
 #include "devices/fs/host.h"
 #include "devices/fs/node.h"
 #include "devices/fs/open_paths.h"
+#include "devices/fs/quota.h"
 
 namespace cloche::fs {
 
@@ -60,6 +61,7 @@ struct Inode {
   statx_timestamp birth{};
 
   bool is_same_file(const HostStat& stat) const;
+  FileId file_id() const { return {key.device, key.number}; }
   bool is_virtual() const { return contents != nullptr; }
   bool is_directory() const { return S_ISDIR(mode); }
   bool is_regular() const { return S_ISREG(mode); }
@@ -85,6 +87,8 @@ class InodeTable {
   // file from then on, until it gets another name.
   Outcome<Inode*> take_name(Inode& parent, const char* name);
   void give_name(Inode& inode, Inode& parent, const char* name);
+  // The inode already known of such a file; null: none is.
+  Inode* known(const HostStat& stat, const Inode& parent);
   // Takes `count` lookups away; at none left the inode goes. A guest that gives back more than it got gets no more for
   // it.
   void forget(uint64_t id, uint64_t count);

@@ -33,11 +33,10 @@ enum class LockScope : uint8_t {
   kHost,   // Held on the host's files, so that they count between guests and against the host's programs.
 };
 
-// What the guest may add to a share, beyond what it holds when the VM starts.
-struct Quota {
+// How much the guest may add to a share, beyond what it holds when the VM starts.
+struct QuotaLimits {
   std::optional<uint64_t> bytes{};
   std::optional<uint64_t> inodes{};
-  bool any() const { return bytes || inodes; }
 };
 
 struct Options {
@@ -51,7 +50,7 @@ struct Options {
   Acls acls = Acls::kIgnored;
   LockScope locks = LockScope::kGuest;
   IdMap users{}, groups{};
-  Quota quota{};
+  QuotaLimits quota{};
   Descriptors descriptors = Descriptors::among(1);
 };
 

@@ -39,6 +39,7 @@ Outcome<void> set_size(Session& session, Inode& inode, const fuse_setattr_in& in
     opened = TRY(session.open_regular(inode, O_WRONLY));
     fd = opened.get();
   }
+  Quota::Change change(session.quota, fd);
   if (::ftruncate(fd, static_cast<off_t>(in.size)) < 0) return refuse_errno();
   if (in.valid & FATTR_KILL_SUIDGID) session.kill_privileges(fd);
   return {};

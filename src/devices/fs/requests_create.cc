@@ -13,9 +13,17 @@ namespace {
 
 // Where a new name goes. What is made and cannot be answered for would be left behind, so there must be room to know
 // it.
-Outcome<Inode*> parent_of_new(Session& session, const Request& request) {
+Outcome<Inode*> parent_of_name(Session& session, const Request& request) {
   Inode* parent = TRY(session.changeable_directory(request.node()));
   if (session.inodes.full()) return refuse(ENFILE);
+  TRY(session.quota.check_name());
+  return parent;
+}
+
+// The same for a new file.
+Outcome<Inode*> parent_of_new(Session& session, const Request& request) {
+  Inode* parent = TRY(parent_of_name(session, request));
+  TRY(session.quota.check_file());
   return parent;
 }
 
@@ -24,8 +32,13 @@ dev_t host_device(uint32_t packed) {
   return ::makedev((packed >> 8) & 0xfff, (packed & 0xff) | ((packed >> 12) & 0xfff00));
 }
 
-Outcome<void> reply_entry(Session& session, Request& request, Inode& parent) {
-  request.reply(TRY(session.enter(parent, request.name())));
+// Replies with what was just made.
+Outcome<void> reply_made(Session& session, Request& request, Inode& parent) {
+  session.quota.made();
+  Session::Found found = TRY(session.find_child(parent, request.name()));
+  session.quota.measured(found.inode->file_id(), found.attributes.blocks * 512);
+  ++found.inode->lookups;
+  request.reply(session.entry(parent, found));
   return {};
 }
 
@@ -71,6 +84,7 @@ Outcome<void> serve_create(Session& session, Request& request) {
   Maker maker = TRY(session.maker(request.header(), in.umask));
   int flags = host_open_flags(session, in.flags) | O_CREAT | O_EXCL;
   const Fd* directory = TRY(session.inodes.path(*parent));
+  Quota::Change growth(session.quota, directory->get());
   Outcome<Fd> file;
   {
     Creator creator = session.creator(maker);
@@ -80,6 +94,7 @@ Outcome<void> serve_create(Session& session, Request& request) {
     return open_existing(session, request, *parent, in);
   }
   if (!file) return std::unexpected(file.error());
+  session.quota.made_file(file->get());
   return reply_created(session, request, *parent, std::move(*file));
 }
 
@@ -92,12 +107,14 @@ Outcome<void> serve_tmpfile(Session& session, Request& request) {
   Maker maker = TRY(session.maker(request.header(), in.umask));
   int flags = host_open_flags(session, in.flags) | O_TMPFILE | static_cast<int>(in.flags & O_EXCL);
   const Fd* directory = TRY(session.inodes.path(*parent));
+  Quota::Change growth(session.quota, directory->get());
   Outcome<Fd> file;
   {
     Creator creator = session.creator(maker);
     file = open_beneath(*directory, ".", flags, creator.safe_mode(in.mode));
   }
   if (!file) return std::unexpected(file.error());
+  session.quota.made_nameless(file->get());
   return reply_created(session, request, *parent, std::move(*file));
 }
 
@@ -112,13 +129,14 @@ Outcome<void> serve_mknod(Session& session, Request& request) {
   if (!is_device && type != S_IFREG && type != S_IFIFO && type != S_IFSOCK && type != 0) return refuse(EINVAL);
   Maker maker = TRY(session.maker(request.header(), in.umask));
   const Fd* directory = TRY(session.inodes.path(*parent));
+  Quota::Change growth(session.quota, directory->get());
   {
     Creator creator = session.creator(maker);
     uint32_t mode = type | creator.safe_mode(in.mode);
     if (::mknodat(directory->get(), request.name(), mode, is_device ? host_device(in.rdev) : 0) < 0)
       return refuse_errno();
   }
-  return reply_entry(session, request, *parent);
+  return reply_made(session, request, *parent);
 }
 
 Outcome<void> serve_mkdir(Session& session, Request& request) {
@@ -126,11 +144,12 @@ Outcome<void> serve_mkdir(Session& session, Request& request) {
   Inode* parent = TRY(parent_of_new(session, request));
   Maker maker = TRY(session.maker(request.header(), in.umask));
   const Fd* directory = TRY(session.inodes.path(*parent));
+  Quota::Change growth(session.quota, directory->get());
   {
     Creator creator = session.creator(maker);
     if (::mkdirat(directory->get(), request.name(), in.mode & 07777) < 0) return refuse_errno();
   }
-  return reply_entry(session, request, *parent);
+  return reply_made(session, request, *parent);
 }
 
 Outcome<void> serve_symlink(Session& session, Request& request) {
@@ -139,22 +158,26 @@ Outcome<void> serve_symlink(Session& session, Request& request) {
   if (request.tail().size() > PATH_MAX) return refuse(ENAMETOOLONG);
   Maker maker = TRY(session.maker(request.header(), 0));
   const Fd* directory = TRY(session.inodes.path(*parent));
+  Quota::Change growth(session.quota, directory->get());
   {
     Creator creator = session.creator(maker);
     if (::symlinkat(request.text(), directory->get(), request.name()) < 0) return refuse_errno();
   }
-  return reply_entry(session, request, *parent);
+  return reply_made(session, request, *parent);
 }
 
 Outcome<void> serve_link(Session& session, Request& request) {
-  Inode* parent = TRY(parent_of_new(session, request));
+  Inode* parent = TRY(parent_of_name(session, request));
   Inode* file = TRY(session.inode(request.arguments<fuse_link_in>().oldnodeid));
   if (file->is_virtual() || file->sealed) return refuse(EXDEV);
   if (file->is_directory()) return refuse(EPERM);
   const Fd* target = TRY(session.inodes.path(*file));
   const Fd* directory = TRY(session.inodes.path(*parent));
+  Quota::Change growth(session.quota, directory->get());
   TRY(session.self.link(*target, *directory, request.name()));
-  return reply_entry(session, request, *parent);
+  session.quota.named(file->file_id());
+  request.reply(TRY(session.enter(*parent, request.name())));
+  return {};
 }
 
 }  // namespace cloche::fs

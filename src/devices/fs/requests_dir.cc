@@ -198,6 +198,7 @@ Outcome<void> serve_opendir(Session& session, Request& request) {
   if (!in_memory) {
     const Fd* path = TRY(session.inodes.path(*inode));
     handle.fd = TRY(session.self.reopen(*path, O_RDONLY | O_DIRECTORY));
+    handle.use = Quota::Use(session.quota, handle.fd.get());
   }
   fuse_open_out out{};
   out.fh = TRY(session.handles.add(std::move(handle)));

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "devices/fs/requests.h"
 
@@ -43,6 +44,7 @@ int host_open_flags(const Session& session, uint32_t guest_flags) {
 
 Outcome<fuse_open_out> add_file_handle(Session& session, Handle handle, uint32_t guest_flags) {
   handle.kind = Handle::Kind::kFile;
+  if (handle.fd) handle.use = Quota::Use(session.quota, handle.fd.get());
   fuse_open_out out{};
   out.fh = TRY(session.handles.add(std::move(handle)));
   out.open_flags = session.options.cache == Cache::kNone ? FOPEN_DIRECT_IO : FOPEN_KEEP_CACHE;
@@ -63,6 +65,11 @@ Outcome<Fd> open_for_guest(Session& session, Inode& inode, uint32_t guest_flags)
 Outcome<fuse_open_out> open_inode(Session& session, Inode& inode, uint32_t guest_flags, uint32_t fuse_flags) {
   if (inode.is_virtual()) return open_virtual(session, inode, guest_flags);
   if (session.options.read_only && (wants_write(guest_flags) || (guest_flags & O_TRUNC))) return refuse(EROFS);
+  std::optional<Quota::Change> change;
+  if (guest_flags & O_TRUNC) {
+    const Fd* path = TRY(session.inodes.path(inode));
+    change.emplace(session.quota, path->get());
+  }
   Handle handle;
   handle.fd = TRY(open_for_guest(session, inode, guest_flags));
   if ((guest_flags & O_TRUNC) && (fuse_flags & FUSE_OPEN_KILL_SUIDGID)) session.kill_privileges(handle.fd.get());
@@ -117,6 +124,8 @@ Outcome<void> serve_write(Session& session, Request& request) {
   if (in.write_flags & FUSE_WRITE_KILL_SUIDGID) session.kill_privileges(handle->fd.get());
   // Appending happens at the host's end of file, which the guest may not know; its offset is then ignored.
   bool append = (in.flags & O_APPEND) && (in.write_flags & FUSE_WRITE_CACHE) == 0;
+  Quota::Change change(session.quota, handle->fd.get());
+  TRY(session.quota.check_range(handle->fd.get(), append ? change.size() : in.offset, in.size));
   Request::Vectors vectors;
   auto source = request.source(kDataStart, in.size, vectors);
   ssize_t put;

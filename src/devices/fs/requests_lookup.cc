@@ -5,8 +5,13 @@ namespace cloche::fs {
 namespace {
 
 void forget(Session& session, uint64_t node, uint64_t count) {
+  const Inode* inode = session.inodes.find(node);
+  if (inode == nullptr) return;
+  FileId id = inode->file_id();
   session.inodes.forget(node, count);
-  if (session.locks.size() == 0 || session.inodes.find(node) != nullptr) return;
+  if (session.inodes.find(node) != nullptr) return;
+  session.quota.forgotten(id);
+  if (session.locks.size() == 0) return;
   session.locks.forget(node);
   session.locks_changed = true;
 }

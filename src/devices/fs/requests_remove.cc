@@ -3,16 +3,72 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <optional>
+
 #include "devices/fs/requests.h"
 
 namespace cloche::fs {
 namespace {
 
+// What a name that is about to go stands for, held so that the quota learns whether it was the last one.
+class Victim {
+ public:
+  Victim(Session& session, Inode& parent, const char* name) : quota_(session.quota) {
+    if (!quota_.on()) return;
+    auto directory = session.inodes.path(parent);
+    if (!directory) return;
+    auto file = open_beneath(**directory, name, O_PATH);
+    if (!file) return;
+    file_ = std::move(*file);
+    auto stat = stat_of(file_);
+    if (stat && session.inodes.known(*stat, parent) != nullptr) known_ = Quota::Known::kYes;
+  }
+  bool is_there() const { return static_cast<bool>(file_); }
+  void removed() {
+    if (file_) quota_.removed(file_.get(), known_);
+  }
+
+ private:
+  Quota& quota_;
+  Fd file_;
+  Quota::Known known_ = Quota::Known::kNo;
+};
+
 Outcome<void> remove(Session& session, Request& request, int flags) {
   Inode* parent = TRY(session.changeable_directory(request.node()));
   TRY(session.inodes.take_name(*parent, request.name()));
+  Victim victim(session, *parent, request.name());
   const Fd* directory = TRY(session.inodes.path(*parent));
+  Quota::Change growth(session.quota, directory->get());
   if (::unlinkat(directory->get(), request.name(), flags) < 0) return refuse_errno();
+  victim.removed();
+  return {};
+}
+
+// What moving a name takes of the quota: a directory that gets one more may grow, and a whiteout is a new file.
+Outcome<void> check_rename(const Session& session, unsigned flags, bool one_more) {
+  if (flags & RENAME_WHITEOUT) return session.quota.check_file();
+  if (one_more) return session.quota.check_name();
+  return {};
+}
+
+struct Move {
+  Inode *from, *to;
+  unsigned flags;
+};
+
+Outcome<void> rename_on_host(Session& session, Request& request, const Move& move) {
+  std::optional<Victim> victim;
+  if ((move.flags & RENAME_EXCHANGE) == 0) victim.emplace(session, *move.to, request.name(1));
+  TRY(check_rename(session, move.flags, move.from != move.to && victim && !victim->is_there()));
+  const Fd* from = TRY(session.inodes.path(*move.from));
+  const Fd* to = TRY(session.inodes.path(*move.to));
+  Quota::Change source(session.quota, from->get());
+  std::optional<Quota::Change> target;
+  if (move.from != move.to) target.emplace(session.quota, to->get());
+  if (::renameat2(from->get(), request.name(0), to->get(), request.name(1), move.flags) < 0) return refuse_errno();
+  if (victim) victim->removed();
+  if (move.flags & RENAME_WHITEOUT) session.quota.made();
   return {};
 }
 
@@ -21,19 +77,16 @@ Outcome<void> rename(Session& session, Request& request, uint64_t new_parent, un
   Inode* to = TRY(session.changeable_directory(new_parent));
   // Two leaves of a share's tree stand to each other as two mounts do.
   if (from->leaf != to->leaf) return refuse(EXDEV);
+  // The inodes known by the two names, where names matter.
   Inode* moved = TRY(session.inodes.take_name(*from, request.name(0)));
   Inode* replaced = TRY(session.inodes.take_name(*to, request.name(1)));
-  const Fd* from_path = TRY(session.inodes.path(*from));
-  const Fd* to_path = TRY(session.inodes.path(*to));
-  if (::renameat2(from_path->get(), request.name(0), to_path->get(), request.name(1), flags) < 0) {
-    int error = errno;
-    if (moved != nullptr) session.inodes.give_name(*moved, *from, request.name(0));
-    if (replaced != nullptr) session.inodes.give_name(*replaced, *to, request.name(1));
-    return refuse(error);
-  }
-  if (moved != nullptr) session.inodes.give_name(*moved, *to, request.name(1));
-  if (replaced != nullptr && (flags & RENAME_EXCHANGE)) session.inodes.give_name(*replaced, *from, request.name(0));
-  return {};
+  Outcome<void> renamed = rename_on_host(session, request, {from, to, flags});
+  bool exchange = flags & RENAME_EXCHANGE;
+  if (moved != nullptr) session.inodes.give_name(*moved, renamed ? *to : *from, request.name(renamed ? 1 : 0));
+  if (replaced == nullptr) return renamed;
+  if (!renamed) session.inodes.give_name(*replaced, *to, request.name(1));
+  if (renamed && exchange) session.inodes.give_name(*replaced, *from, request.name(0));
+  return renamed;
 }
 
 }  // namespace

@@ -96,6 +96,7 @@ Outcome<void> serve_statfs(Session& session, Request& request) {
     out.st.bsize = static_cast<uint32_t>(stat.f_bsize);
     out.st.frsize = static_cast<uint32_t>(stat.f_frsize);
     out.st.namelen = static_cast<uint32_t>(stat.f_namemax);
+    session.quota.narrow(out.st);
   }
   request.reply(out);
   return {};

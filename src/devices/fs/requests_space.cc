@@ -27,6 +27,8 @@ Outcome<void> serve_fallocate(Session& session, Request& request) {
   if (in.mode & ~kModes) return refuse(EOPNOTSUPP);
   if (in.offset > INT64_MAX || in.length > INT64_MAX) return refuse(EINVAL);
   int fd = TRY(host_file(session, in.fh));
+  if ((in.mode & FALLOC_FL_PUNCH_HOLE) == 0) TRY(session.quota.check_range(fd, in.offset, in.length));
+  Quota::Change change(session.quota, fd);
   int failed;
   do {
     failed = ::fallocate(fd, static_cast<int>(in.mode), static_cast<off_t>(in.offset), static_cast<off_t>(in.length));
@@ -64,6 +66,8 @@ Outcome<void> serve_copy_file_range(Session& session, Request& request) {
   auto from_offset = static_cast<off_t>(in.off_in);
   auto to_offset = static_cast<off_t>(in.off_out);
   size_t size = static_cast<size_t>(std::min(in.len, kMaxCopyBytes));
+  TRY(session.quota.check_range(to, in.off_out, size));
+  Quota::Change change(session.quota, to);
   ssize_t copied;
   do {
     copied = ::copy_file_range(from, &from_offset, to, &to_offset, size, 0);

@@ -83,6 +83,8 @@ Outcome<void> serve_setxattr(Session& session, Request& request) {
   auto* name = reinterpret_cast<const char*>(tail.data());
   TRY(check_name(session, name, EPERM));
   Fd file = TRY(session.open_either(*inode));
+  TRY(session.quota.check_bytes(value.size()));
+  Quota::Change change(session.quota, file.get());
   if (::fsetxattr(file.get(), name, value.data(), value.size(), static_cast<int>(in.flags)) < 0) return refuse_errno();
   // Who sets an ACL on a file of a group he is not in loses its set-group-id bit; whether he is, the guest knows.
   if (is_acl(name) && (more.flags & FUSE_SETXATTR_ACL_KILL_SGID)) session.kill_set_group(file.get());
@@ -115,6 +117,7 @@ Outcome<void> serve_removexattr(Session& session, Request& request) {
   if (inode->is_virtual() || inode->sealed) return refuse(EROFS);
   TRY(check_name(session, request.text(), EPERM));
   Fd file = TRY(session.open_either(*inode));
+  Quota::Change change(session.quota, file.get());
   if (::fremovexattr(file.get(), request.text()) < 0) return refuse_errno();
   return {};
 }

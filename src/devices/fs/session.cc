@@ -23,6 +23,7 @@ void Session::end() {
   locks.clear();
   locks_changed = true;
   inodes.clear();
+  quota.end();
   started = false;
 }
 

@@ -18,6 +18,7 @@ struct Session {
   Log log;
   SelfFd self;
   InodeTable inodes;
+  Quota quota{options.quota};  // Outlives the handles, which it counts.
   HandleTable handles{options.descriptors.opened};
   LockTable locks;
   bool locks_changed = false;  // Somebody may get a lock now for which a request waits.
