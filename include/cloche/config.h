@@ -35,7 +35,7 @@ struct Root {
 // What the guest keeps of a share before it asks the host again.
 enum class ShareCache : uint8_t {
   kNone,    // Nothing: every look and read sees what the host has now. Shared mappings of files do not work then.
-  kAuto,    // Names and attributes for a second, contents until a file's time or size has changed.
+  kAuto,    // Names and attributes for Share::timeout, contents until a file's time or size has changed.
   kAlways,  // Everything, as nobody else changes the share meanwhile. What the guest writes is kept back, too, until it
             // is synced or the VM ends in an orderly way.
 };
@@ -66,6 +66,8 @@ struct Share {
   std::string guest_path{};  // Absolute; made in the guest where it is missing.
   Access access = Access::kReadWrite;
   ShareCache cache = ShareCache::kAuto;
+  // For kAuto: how long the guest keeps names and attributes. Without: a second.
+  std::optional<std::chrono::milliseconds> timeout{};
   // Who is who. Ids outside of all ranges belong to nobody, and the guest can make nothing as them. Without ranges: the
   // same ids on both sides for root; for any other caller, the caller is the command's user.
   std::vector<IdRange> users{};

@@ -99,6 +99,17 @@ Result<uint64_t> plan_quota(const std::string& share, std::string_view what, std
   return limit.value_or(wire::VmShare::kNoQuota);
 }
 
+Result<uint32_t> plan_timeout(const std::string& path, const Share& share) {
+  if (!share.timeout) return wire::VmShare().timeout_ms;
+  auto count = share.timeout->count();
+  if (share.cache != ShareCache::kAuto)
+    return fail(ErrorCode::kInvalidArgument, fmt::format("share {}: a timeout goes with cache=auto only", path));
+  if (count < 0 || count > UINT32_MAX)
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("share {}: a timeout of {} ms; it must be 0 to {}", path, count, UINT32_MAX));
+  return static_cast<uint32_t>(count);
+}
+
 Result<void> plan_share(const Share& share, Plan& plan) {
   if (share.host_path.empty()) return fail(ErrorCode::kInvalidArgument, "share: the path on the host is empty");
   std::string guest_path = TRY(clean_guest_path("share", share.guest_path));
@@ -116,6 +127,7 @@ Result<void> plan_share(const Share& share, Plan& plan) {
   bool read_only = share.access == Access::kReadOnly;
   std::string tag = fmt::format("share{}", plan.vm.shares.size());
   auto users = TRY(plan_ids(place.path, share.users)), groups = TRY(plan_ids(place.path, share.groups));
+  uint32_t timeout_ms = TRY(plan_timeout(place.path, share));
   uint64_t bytes = TRY(plan_quota(place.path, "bytes", share.quota_bytes));
   uint64_t inodes = TRY(plan_quota(place.path, "inodes", share.quota_inodes));
   plan.vm.shares.push_back({.tag = tag,
@@ -123,6 +135,7 @@ Result<void> plan_share(const Share& share, Plan& plan) {
                             .read_only = read_only,
                             .is_file = is_file,
                             .cache = static_cast<uint8_t>(share.cache),
+                            .timeout_ms = timeout_ms,
                             .allows_devices = share.device_nodes == DeviceNodes::kAllowed,
                             .enforces_acls = share.acls == ShareAcls::kEnforced,
                             .locks_on_host = share.locks == ShareLocks::kHost,

@@ -167,6 +167,23 @@ TEST_F(PlanTest, ShareOptionsReachTheVmm) {
   EXPECT_THAT(why(config), HasSubstr("more than any host has"));
 }
 
+TEST_F(PlanTest, TimeoutsGoWithTheCacheThatHasThem) {
+  Config config = base();
+  config.shares = {{.host_path = fake_.make_directory("data"), .guest_path = "/data"}};
+  EXPECT_EQ(plan(config)->vm.shares[0].timeout_ms, 1000u);
+  config.shares[0].timeout = std::chrono::milliseconds(250);
+  EXPECT_EQ(plan(config)->vm.shares[0].timeout_ms, 250u);
+  config.shares[0].timeout = std::chrono::milliseconds(-1);
+  EXPECT_THAT(why(config), HasSubstr("a timeout of -1 ms"));
+  config.shares[0].timeout = std::chrono::hours(24 * 365);
+  EXPECT_THAT(why(config), HasSubstr("a timeout of"));
+  config.shares[0] = {.host_path = config.shares[0].host_path,
+                      .guest_path = "/data",
+                      .cache = ShareCache::kNone,
+                      .timeout = std::chrono::milliseconds(250)};
+  EXPECT_THAT(why(config), HasSubstr("cache=auto only"));
+}
+
 TEST_F(PlanTest, IdsAreMappedByRootOnly) {
   Config config = base();
   std::string data = "/usr";  // Anybody may read it.

@@ -57,6 +57,18 @@ bool take_quota(std::string_view option, Share& share, std::string& why) {
   return true;
 }
 
+// "timeout=SECONDS", with decimals.
+std::string take_timeout(std::string_view value, Share& share) {
+  constexpr double kMost = 1e6;  // Eleven days.
+  double seconds = 0;
+  auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds, std::chars_format::fixed);
+  bool whole = error == std::errc() && end == value.data() + value.size();
+  if (!whole || !(seconds >= 0 && seconds <= kMost))
+    return fmt::format("'timeout={}' is not a time; write it in seconds, as 5 or 0.25", value);
+  share.timeout = std::chrono::round<std::chrono::milliseconds>(std::chrono::duration<double>(seconds));
+  return {};
+}
+
 // What is wrong with the option, or nothing.
 std::string take_option(std::string_view option, Share& share) {
   auto choice = std::ranges::find(kChoices, option, &Choice::name);
@@ -64,6 +76,8 @@ std::string take_option(std::string_view option, Share& share) {
     choice->choose(share);
     return {};
   }
+  constexpr std::string_view kTimeout = "timeout=";
+  if (option.starts_with(kTimeout)) return take_timeout(option.substr(kTimeout.size()), share);
   std::string why;
   if (take_quota(option, share, why)) return why;
   for (auto [name, ranges] : {std::pair{"uidmap=", &share.users}, std::pair{"gidmap=", &share.groups}}) {
@@ -75,7 +89,8 @@ std::string take_option(std::string_view option, Share& share) {
     return {};
   }
   return fmt::format(
-      "'{}' is not an option; there are ro, rw, cache=none|auto|always, devices, acl, locks=guest|host, uidmap=, "
+      "'{}' is not an option; there are ro, rw, cache=none|auto|always, timeout=, devices, acl, locks=guest|host, "
+      "uidmap=, "
       "gidmap=, quota=, inodes=",
       option);
 }

@@ -94,6 +94,9 @@ TEST(ShareFlag, Options) {
   EXPECT_EQ(limited.quota_bytes, 20480u);
   EXPECT_EQ(limited.quota_inodes, 100u);
   EXPECT_FALSE(share.quota_bytes);
+  EXPECT_EQ(parse_share("/host:/guest:timeout=2.5")->timeout, 2500ms);
+  EXPECT_EQ(parse_share("/host:/guest:timeout=0")->timeout, 0ms);
+  EXPECT_FALSE(share.timeout);
   EXPECT_EQ(parse_share("/host:/guest:quota=2G")->quota_bytes, 2ull << 30);
   EXPECT_EQ(parse_share("/host:/guest:quota=0")->quota_bytes, 0u);
 }
@@ -109,6 +112,9 @@ TEST(ShareFlag, Wrong) {
   for (const char* bad : {"", "1", "1/", "1/2/", "1/2/3/4", "a/1", "-1/0", "1/4294967296", "1/2/x"})
     EXPECT_THAT(parse_share(std::string("/host:/guest:uidmap=") + bad).error().what, HasSubstr("is not uidmap="))
         << bad;
+  for (const char* bad :
+       {"timeout=", "timeout=-1", "timeout=nan", "timeout=inf", "timeout=1e3", "timeout=1s", "timeout=9999999"})
+    EXPECT_THAT(parse_share(std::string("/host:/guest:") + bad).error().what, HasSubstr(bad)) << bad;
   for (const char* bad : {"quota=", "quota=x", "quota=-1", "quota=1X", "inodes=", "inodes=1K", "inodes=-1"})
     EXPECT_THAT(parse_share(std::string("/host:/guest:") + bad).error().what, HasSubstr(bad)) << bad;
   EXPECT_FALSE(parse_share(""));

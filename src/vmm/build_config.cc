@@ -41,6 +41,8 @@ fs::Options share_options(const wire::VmShare& share, const wire::Start& start) 
   return {.tag = share.tag,
           .read_only = share.read_only,
           .cache = static_cast<fs::Cache>(share.cache),
+          .entry_timeout = std::chrono::milliseconds(share.timeout_ms),
+          .attribute_timeout = std::chrono::milliseconds(share.timeout_ms),
           .device_nodes = share.allows_devices ? fs::DeviceNodes::kAllowed : fs::DeviceNodes::kRefused,
           .acls = share.enforces_acls ? fs::Acls::kEnforced : fs::Acls::kIgnored,
           .locks = share.locks_on_host ? fs::LockScope::kHost : fs::LockScope::kGuest,

@@ -76,6 +76,7 @@ std::vector<std::byte> encode(const VmConfig& config) {
     put_flag(to, share.read_only);
     put_flag(to, share.is_file);
     to.put(share.cache);
+    to.put(share.timeout_ms);
     put_flag(to, share.allows_devices);
     put_flag(to, share.enforces_acls);
     put_flag(to, share.locks_on_host);
@@ -100,13 +101,14 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
                             &config.extra_command_line, &config.root_path})
     from.get(*text);
   from.get(config.root);
-  config.shares.resize(from.count(38));
+  config.shares.resize(from.count(42));
   for (VmShare& share : config.shares) {
     from.get(share.tag);
     from.get(share.host_path);
     share.read_only = get_flag(from);
     share.is_file = get_flag(from);
     from.get(share.cache);
+    from.get(share.timeout_ms);
     share.allows_devices = get_flag(from);
     share.enforces_acls = get_flag(from);
     share.locks_on_host = get_flag(from);

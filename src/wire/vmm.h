@@ -42,7 +42,8 @@ struct VmShare {
                           // directory).
   bool read_only = false;
   bool is_file = false;
-  uint8_t cache = 1;  // Cache of devices/fs/options.h, by number.
+  uint8_t cache = 1;           // Cache of devices/fs/options.h, by number.
+  uint32_t timeout_ms = 1000;  // Of names and attributes.
   bool allows_devices = false;
   bool enforces_acls = false;
   bool locks_on_host = false;

@@ -103,6 +103,16 @@ def test_without_a_cache_each_look_is_new():
     assert out == b"CONTENT and more\n17\nanother\nfile\n", (out, err)
 
 
+def test_names_and_attributes_are_kept_for_their_time():
+    folder, flags = share(":timeout=3")
+    script = "stat -c %a /s/file; read go; stat -c %a /s/file; sleep 3.2; stat -c %a /s/file"
+    process = start(["sh", "-c", script], ["-i", *flags], stdin=subprocess.PIPE)
+    assert process.stdout.readline() == b"644\n"
+    os.chmod(f"{folder}/file", 0o600)
+    out, err = process.communicate(b"go\n", timeout=30)
+    assert out == b"644\n600\n", (out, err)
+
+
 def test_what_is_kept_back_arrives_at_the_end():
     folder, flags = share(":cache=always")
     script = """i=0; while [ $i -lt 200 ]; do echo line $i >> /s/lines; i=$((i+1)); done

@@ -32,6 +32,20 @@ TEST(CacheNone, NothingIsKept) {
   EXPECT_TRUE(flags_of({.tag = "share", .cache = Cache::kNone}) & FUSE_AUTO_INVAL_DATA);
 }
 
+TEST(CacheAuto, NamesAndAttributesAreKeptForTheirTimes) {
+  using std::chrono::milliseconds;
+  SharedDir shared({.tag = "share", .entry_timeout = milliseconds(2500), .attribute_timeout = milliseconds(50)});
+  shared.dir.write("file", "");
+  auto entry = shared.client.lookup(1, "file").as<fuse_entry_out>();
+  EXPECT_EQ(entry.entry_valid, 2u);
+  EXPECT_EQ(entry.entry_valid_nsec, 500'000'000u);
+  EXPECT_EQ(entry.attr_valid, 0u);
+  EXPECT_EQ(entry.attr_valid_nsec, 50'000'000u);
+  auto attributes = shared.client.call(FUSE_GETATTR, entry.nodeid, bytes_of(fuse_getattr_in{})).as<fuse_attr_out>();
+  EXPECT_EQ(attributes.attr_valid_nsec, 50'000'000u);
+  EXPECT_EQ(shared.client.lookup(1, "none").as<fuse_entry_out>().entry_valid, 2u) << "that it is not there, as well";
+}
+
 TEST(CacheAlways, TheGuestMayKeepWhatItWrites) {
   uint32_t flags = flags_of({.tag = "share", .cache = Cache::kAlways});
   EXPECT_TRUE(flags & FUSE_WRITEBACK_CACHE);
