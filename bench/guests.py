@@ -48,19 +48,47 @@ def make_initramfs(path):
     return path
 
 
-def qemu_microvm(kernel, initramfs):
+def make_busybox_initramfs(path, script):
+    """An initramfs of busybox and `script` as its init."""
+    with open(BUSYBOX, "rb") as file:
+        busybox = file.read()
+    with open(path, "wb") as file:
+        for name in ("bin", "dev", "s"):
+            file.write(_cpio_entry(name, 0o040755))
+        file.write(_cpio_entry("dev/console", 0o020600, device=(5, 1)))
+        file.write(_cpio_entry("bin/busybox", 0o100755, busybox))
+        for applet in ("sh", "mount", "reboot"):
+            file.write(_cpio_entry(f"bin/{applet}", 0o120777, b"busybox"))
+        file.write(_cpio_entry("init", 0o100755, script.encode()) + _cpio_entry("TRAILER!!!", 0))
+
+
+def qemu_microvm_with_share(kernel, initramfs, memory_mib, socket):
+    """The same with a virtio-fs device whose server listens on `socket`."""
+    return [
+        *qemu_microvm(kernel, initramfs, memory_mib, ",memory-backend=memory,auto-kernel-cmdline=on"),
+        "-object",
+        f"memory-backend-memfd,id=memory,size={memory_mib}M,share=on",
+        "-chardev",
+        f"socket,id=share,path={socket}",
+        "-global",
+        "virtio-mmio.force-legacy=off",
+        "-device",
+        "vhost-user-fs-device,chardev=share,tag=s,queue-size=1024",
+    ]
+
+
+def qemu_microvm(kernel, initramfs, memory_mib=128, machine_options=",auto-kernel-cmdline=off"):
     """QEMU as lean as it goes: no firmware devices, no option ROMs, the kernel entered through PVH."""
-    machine = "microvm,rtc=off,pit=off,pic=off,acpi=off,x-option-roms=off,isa-serial=off,auto-kernel-cmdline=off"
     return [
         "qemu-system-x86_64",
         "-M",
-        machine,
+        "microvm,rtc=off,pit=off,pic=off,acpi=off,x-option-roms=off,isa-serial=off" + machine_options,
         "-accel",
         "kvm",
         "-cpu",
         "host,-xsave,-avx",  # As in our guests: TCG does XSAVE wrong, and Linux warns of it at length.
         "-m",
-        "128",
+        str(memory_mib),
         "-smp",
         "1",
         "-nodefaults",

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures what SPECIFICATION.md promises, inside `cloche machine exec --icount`: an instruction is a nanosecond there.
 
-usage: bench/run.py --cloche PATH [NAME...]
+usage: bench/run.py --cloche PATH [--tree TAR] [NAME...]
 
 Everything lies in that machine's memory, each measurement is warmed up once and then taken five times; the median
 counts. Ratios are to QEMU's microvm with the same kernel in the same run, or to the same work without a VM. A table
@@ -22,6 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests" / "vm")]
 sys.dont_write_bytecode = True
 import harness  # noqa: E402
+import fs  # noqa: E402
 import guests  # noqa: E402
 
 ROUNDS = 5
@@ -83,10 +84,10 @@ def milliseconds(words, out=subprocess.DEVNULL):
     return took
 
 
-def repeat(measure):
-    """Five values after one that is thrown away."""
+def repeat(measure, rounds=ROUNDS):
+    """So many values after one that is thrown away."""
     measure()
-    return [measure() for _ in range(ROUNDS)]
+    return [measure() for _ in range(rounds)]
 
 
 def phases(bench):
@@ -210,77 +211,28 @@ def bench_vsock(bench):
     bench.add("vsock: a byte through cat and back", repeat(lambda: round_trip(bench, 200)), "us")
 
 
-FS_WORK = {
-    "fs: sequential write, 32 MiB": (
-        "dd if=/dev/zero of=D/new bs=1M count=32 2>/dev/null; sync D/new; rm D/new",
-        32,
-        "MiB/s",
-    ),
-    "fs: sequential read, 32 MiB": ("dd if=D/large of=/dev/null bs=1M 2>/dev/null", 32, "MiB/s"),
-    "fs: 10000 stats": ("find D/many -size +1000k", None, "ms"),
-    "fs: 10000 small files read": ("find D/many -type f -exec cat {} + >/dev/null", None, "ms"),
-}
-
-
-def make_fs_share(bench):
-    share = bench.path("share")
-    for folder in range(100):
-        os.makedirs(f"{share}/many/{folder}")
-        for name in range(100):
-            with open(f"{share}/many/{folder}/{name}", "w", encoding="ascii") as file:
-                file.write("a small file\n" * 20)
-    with open(f"{share}/large", "wb") as file:
-        file.write(os.urandom(MIB) * 32)
-    return share
-
-
-def between_marks(process, amount):
-    """What was done between the two lines that a script prints: MiB/s, or ms where `amount` is None."""
-    process.stdout.readline()
-    began = time.monotonic_ns()
-    process.stdout.readline()
-    took = time.monotonic_ns() - began
-    out, err = process.communicate()
-    if process.returncode != 0 or out:
-        sys.exit(f"a measured script failed: {process.returncode} {out} {err}")
-    return took / 1e6 if amount is None else amount / (took / 1e9)
-
-
 def bench_fs(bench):
-    share = make_fs_share(bench)
-    for name, (work, amount, unit) in FS_WORK.items():
-
-        def script(folder):
-            return ["sh", "-ec", f"echo begin; {work.replace('D', folder)}; echo end"]
-
-        def in_guest():
-            # A new VM each time: nothing is in its cache.
-            return between_marks(harness.start(script("/s"), bench.flags("-v", f"{share}:/s")), amount)
-
-        def without():
-            words = ["chroot", bench.rootfs, *script("/s")]
-            return between_marks(
-                subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE),
-                amount,
-            )
-
-        ours = bench.add(name, repeat(in_guest), unit)
-        with guests.bound(share, f"{bench.rootfs}/s"), guests.bound("/dev", f"{bench.rootfs}/dev"):
-            direct = bench.add("    the same without a VM", repeat(without), unit)
-        bench.add("    ratio", [ours / direct], "")
+    program = os.path.join(bench.folder, "product", "tests", "fs_job")
+    fs.compare(bench, bench.tree_archive, program, lambda measure: repeat(measure, bench.fs_rounds), bench.fs_job)
 
 
 def main():
     parser = argparse.ArgumentParser(description="the measurements behind SPECIFICATION.md")
     parser.add_argument("--cloche", required=True)
-    parser.add_argument("names", nargs="*", help="boot, start, memory, vsock, fs")
+    parser.add_argument("--tree", default="", help="what bench/fs_tree.py made, for fs")
+    parser.add_argument("--fs-rounds", type=int, default=3, help="runs of each job of fs that count")
+    parser.add_argument("names", nargs="*", help="boot, start, memory, vsock, fs, or fs=PART OF A JOB'S NAME")
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="cloche-bench-", dir="/dev/shm")
     os.environ.update(HOME=folder, TMPDIR=folder)
     try:
         bench = Bench(os.path.abspath(options.cloche), folder)
+        bench.fs_rounds = options.fs_rounds
+        bench.tree_archive = os.path.abspath(options.tree)
+        bench.fs_job = next((name[3:] for name in options.names if name.startswith("fs=")), "")
+        names = [name.partition("=")[0] for name in options.names]
         for name, function in list(globals().items()):
-            if name.startswith("bench_") and (not options.names or name[6:] in options.names):
+            if name.startswith("bench_") and (not names or name[6:] in names):
                 function(bench)
         json.dump({"kernel": os.uname().release, "figures": bench.figures}, sys.stdout, indent=1)
         print()
