@@ -34,6 +34,9 @@ constexpr std::array<uint32_t, 25> kKernelInterfaces{
     kFuseControl, kNfsd, kRpcPipe};
 // clang-format on
 
+constexpr std::array<uint32_t, 5> kLocal{EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, F2FS_SUPER_MAGIC,
+                                         TMPFS_MAGIC};
+
 // A descriptor's name below /proc/self/fd.
 struct FdName {
   explicit FdName(const Fd& file) { *std::to_chars(text.data(), text.data() + text.size() - 1, file.get()).ptr = '\0'; }
@@ -88,10 +91,12 @@ Outcome<HostStat> stat_of(const Fd& file, const char* name) {
   return stat;
 }
 
-bool is_kernel_interface(const Fd& file) {
+FileSystem file_system_of(const Fd& file) {
   struct statfs stat{};
-  if (::fstatfs(file.get(), &stat) < 0) return true;  // What cannot be told apart is not shown.
-  return std::ranges::find(kKernelInterfaces, static_cast<uint32_t>(stat.f_type)) != kKernelInterfaces.end();
+  if (::fstatfs(file.get(), &stat) < 0) return FileSystem::kKernelInterface;  // What cannot be told apart is not shown.
+  auto type = static_cast<uint32_t>(stat.f_type);
+  if (std::ranges::find(kKernelInterfaces, type) != kKernelInterfaces.end()) return FileSystem::kKernelInterface;
+  return std::ranges::find(kLocal, type) != kLocal.end() ? FileSystem::kLocal : FileSystem::kOther;
 }
 
 Result<SelfFd> SelfFd::create() {

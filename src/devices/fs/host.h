@@ -21,9 +21,14 @@ Outcome<Fd> open_beneath(const Fd& directory, const char* name, int flags, uint3
 // What `file` is, or what `name`, one component, is in that directory; with STATX_MNT_ID where the kernel knows it
 // (Linux 5.8), 0 otherwise.
 Outcome<HostStat> stat_of(const Fd& file, const char* name = "");
-// Whether the file lies on a file system that is a door into the host's kernel (procfs, sysfs ...) and holds no data:
-// there a "regular file" can be the memory of this process.
-bool is_kernel_interface(const Fd& file);
+// What kind of file system a file lies on.
+enum class FileSystem : uint8_t {
+  kLocal,            // Known to keep its files on this host: close() reports nothing that write() did not.
+  kOther,            // Whatever it may be; network file systems report some errors when a file is closed.
+  kKernelInterface,  // A door into the host's kernel that holds no data (procfs, sysfs ...): a "regular file" there can
+                     // be the memory of this process.
+};
+FileSystem file_system_of(const Fd& file);
 
 // /proc/self/fd, held open: turns a descriptor into a path that leads to its file and nowhere else. It belongs to the
 // process that created it; a child made by fork() must make its own.

@@ -73,10 +73,9 @@ Result<void> InodeTable::pin_host(Inode& inode, Fd path) {
   leaves_.push_back(&inode);
   inode.leaf = static_cast<uint32_t>(leaves_.size());
   inode.mode = stat->stx_mode & S_IFMT;
-  inode.sealed = is_kernel_interface(path);
   inode.path = std::move(path);
   inode.key = key_of(*stat, inode.leaf);
-  if (!inode.sealed) enter_mount(inode);
+  enter_mount(inode);
   shown_number(device_of(*stat), 0);       // The first device named shows its numbers unchanged.
   by_key_.try_emplace(inode.key, &inode);  // A file shared twice: both are pinned, the first is what lookups find.
   return {};
@@ -100,8 +99,12 @@ Inode* InodeTable::find(uint64_t id) {
   return found == by_id_.end() ? nullptr : found->second.get();
 }
 
+// Where a mount is entered its file system is looked at; below, it is the parent's.
 void InodeTable::enter_mount(Inode& inode) {
-  if (inode.is_directory()) paths_.add_mount(inode.key.mount, inode.path);
+  FileSystem system = file_system_of(inode.path);
+  inode.sealed = system == FileSystem::kKernelInterface;
+  inode.local = system == FileSystem::kLocal;
+  if (inode.is_directory() && !inode.sealed) paths_.add_mount(inode.key.mount, inode.path);
 }
 
 Inode* InodeTable::known(const HostStat& stat, const Inode& parent) {
@@ -116,16 +119,15 @@ Outcome<Inode*> InodeTable::intern(Fd path, const HostStat& stat, Inode& parent,
   }
   FileKey key = key_of(stat, parent.leaf);
   if (full()) return refuse(ENFILE);
-  // A file system is looked at where its mount is entered; below, it is the parent's.
   bool crossed = key.mount != parent.key.mount || (key.mount == 0 && key.device != parent.key.device);
   Inode& inode = add(stat.stx_mode & S_IFMT);
   inode.leaf = parent.leaf;
-  inode.sealed = crossed && is_kernel_interface(path);
+  inode.local = parent.local;
   inode.key = key;
   inode.birth = stat.stx_btime;
   inode.path = std::move(path);
   by_key_[key] = &inode;
-  if (crossed && !inode.sealed) enter_mount(inode);
+  if (crossed) enter_mount(inode);
   if (!paths_.add(inode)) {
     inode.path.reset();
     drop_unused(&inode);

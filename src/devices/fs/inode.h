@@ -46,6 +46,7 @@ struct Inode {
   bool pinned = false;   // Part of the tree the share was made of: never forgotten.
   // The root of a kernel interface (procfs ...) or a file in it: a mount point to look at, empty and never opened.
   bool sealed = false;
+  bool local = false;  // On a file system of this host (FileSystem::kLocal).
   FileKey key;
   // Of pinned ones other than the root, and of those that may be looked for by `name` (open_paths.h).
   Inode* parent = nullptr;

@@ -1,6 +1,7 @@
 // OPEN, CREATE, READ, WRITE and the other requests on open files.
 #include <sys/stat.h>
 
+#include "devices/fs/host.h"
 #include "devices/fs/testing/fuse_client.h"
 
 namespace cloche::fs {
@@ -153,17 +154,27 @@ TEST(Open, HandlesOfFilesAndDirectoriesAreDistinct) {
   EXPECT_EQ(shared.client.release(1, file, FUSE_RELEASEDIR).error, EBADF);
 }
 
-TEST(Open, KeepsTheCacheAndSparesFlushesOfReaders) {
-  SharedDir shared;
-  shared.dir.write("file", "");
-  uint64_t node = shared.client.walk("file");
-  EXPECT_EQ(shared.client.open(node, O_RDONLY).as<fuse_open_out>().open_flags,
-            static_cast<uint32_t>(FOPEN_KEEP_CACHE | FOPEN_NOFLUSH));
-  EXPECT_EQ(shared.client.open(node, O_RDWR).as<fuse_open_out>().open_flags, static_cast<uint32_t>(FOPEN_KEEP_CACHE));
-  SharedDir uncached({.tag = "share", .cache = Cache::kNone});
-  uncached.dir.write("file", "");
-  EXPECT_EQ(uncached.client.open(uncached.client.walk("file"), O_RDWR).as<fuse_open_out>().open_flags,
-            static_cast<uint32_t>(FOPEN_DIRECT_IO));
+// On a file system of this host closing has nothing to report, unless locks are given up by it.
+TEST(Open, KeepsTheCacheAndSparesFlushes) {
+  SharedDir shared, uncached({.tag = "share", .cache = Cache::kNone}), locked({.tag = "s", .locks = LockScope::kHost});
+  for (SharedDir* each : {&shared, &uncached, &locked}) each->dir.write("file", "x");
+  auto flags = [](SharedDir& share, uint32_t asked) {
+    return share.client.open(share.client.walk("file"), asked).as<fuse_open_out>().open_flags;
+  };
+  constexpr uint32_t kKeep = FOPEN_KEEP_CACHE, kNoFlush = FOPEN_NOFLUSH, kDirect = FOPEN_DIRECT_IO;
+  EXPECT_EQ(flags(shared, O_RDONLY), kKeep | kNoFlush);
+  EXPECT_EQ(flags(shared, O_RDWR), kKeep | kNoFlush);
+  EXPECT_EQ(flags(uncached, O_RDWR), kDirect | kNoFlush);
+  EXPECT_EQ(flags(locked, O_RDONLY), kKeep);
+}
+
+TEST(FileSystemOf, TellsThisHostsFromOthersAndFromTheKernels) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  Fd pipe(ends[0]), other(ends[1]);
+  EXPECT_EQ(file_system_of(pipe), FileSystem::kOther);
+  EXPECT_EQ(file_system_of(path_fd("/dev/shm")), FileSystem::kLocal);
+  EXPECT_EQ(file_system_of(path_fd("/proc")), FileSystem::kKernelInterface);
 }
 
 TEST(Files, FlushAndFsync) {

@@ -33,7 +33,7 @@ Handler serve_getxattr, serve_setxattr, serve_listxattr, serve_removexattr;
 
 // Of OPEN and CREATE alike (requests_io.cc): which of the guest's open flags reach the host, and the handle as a reply.
 int host_open_flags(const Session& session, uint32_t guest_flags);
-Outcome<fuse_open_out> add_file_handle(Session& session, Handle handle, uint32_t guest_flags);
+Outcome<fuse_open_out> add_file_handle(Session& session, const Inode& inode, Handle handle, uint32_t guest_flags);
 // Opens an existing regular file for a guest (requests_io.cc).
 Outcome<fuse_open_out> open_inode(Session& session, Inode& inode, uint32_t guest_flags, uint32_t fuse_flags);
 

@@ -64,7 +64,8 @@ Outcome<void> reply_created(Session& session, Request& request, Inode& parent, F
       TRY(session.intern(std::move(path), parent, request.header().opcode == FUSE_TMPFILE ? "" : request.name()));
   Handle handle;
   handle.fd = std::move(file);
-  Outcome<fuse_open_out> open = add_file_handle(session, std::move(handle), request.arguments<fuse_create_in>().flags);
+  Outcome<fuse_open_out> open =
+      add_file_handle(session, *found.inode, std::move(handle), request.arguments<fuse_create_in>().flags);
   if (!open) {
     session.inodes.forget(found.inode->id, 0);
     return std::unexpected(open.error());

@@ -19,7 +19,7 @@ Outcome<fuse_open_out> open_virtual(Session& session, const Inode& inode, uint32
   if (wants_write(flags) || (flags & O_TRUNC)) return refuse(EROFS);
   Handle handle;
   handle.contents = inode.contents.get();
-  return add_file_handle(session, std::move(handle), flags);
+  return add_file_handle(session, inode, std::move(handle), flags);
 }
 
 void read_virtual(const VirtualNode& contents, uint64_t offset, size_t size, Request& request) {
@@ -42,15 +42,15 @@ int host_open_flags(const Session& session, uint32_t guest_flags) {
   return reads_too ? (flags & ~O_ACCMODE) | O_RDWR : flags;
 }
 
-Outcome<fuse_open_out> add_file_handle(Session& session, Handle handle, uint32_t guest_flags) {
+Outcome<fuse_open_out> add_file_handle(Session& session, const Inode& inode, Handle handle, uint32_t guest_flags) {
   handle.kind = Handle::Kind::kFile;
   if (handle.fd) handle.use = Quota::Use(session.quota, handle.fd.get());
   fuse_open_out out{};
   out.fh = TRY(session.handles.add(std::move(handle)));
   out.open_flags = session.options.cache == Cache::kNone ? FOPEN_DIRECT_IO : FOPEN_KEEP_CACHE;
-  // Nothing was written through it, so its close has no errors to report: spares a request for each. Locks are given up
-  // by a flush, though.
-  if (!wants_write(guest_flags) && session.options.locks == LockScope::kGuest) out.open_flags |= FOPEN_NOFLUSH;
+  // Its close has no errors to report: spares a request for each. Locks are given up by a flush, though.
+  bool quiet_close = inode.local || !wants_write(guest_flags);
+  if (quiet_close && session.options.locks == LockScope::kGuest) out.open_flags |= FOPEN_NOFLUSH;
   return out;
 }
 
@@ -73,7 +73,7 @@ Outcome<fuse_open_out> open_inode(Session& session, Inode& inode, uint32_t guest
   Handle handle;
   handle.fd = TRY(open_for_guest(session, inode, guest_flags));
   if ((guest_flags & O_TRUNC) && (fuse_flags & FUSE_OPEN_KILL_SUIDGID)) session.kill_privileges(handle.fd.get());
-  return add_file_handle(session, std::move(handle), guest_flags);
+  return add_file_handle(session, inode, std::move(handle), guest_flags);
 }
 
 Outcome<void> serve_open(Session& session, Request& request) {
