@@ -62,8 +62,8 @@ class VirtualMachine {
   // Interrupt controllers inside the hypervisor. After map_memory, before create_cpu.
   virtual Result<void> create_interrupt_chips() = 0;
   virtual Result<std::unique_ptr<VirtualCpu>> create_cpu(unsigned index) = 0;
-  // A signal on `event` raises interrupt line `line` for an instant (edge).
-  virtual Result<void> connect_irq(const EventFd& event, uint32_t line) = 0;
+  // Raises interrupt line `line` of the IOAPIC for an instant (edge). After create_interrupt_chips. Any thread.
+  virtual void pulse_irq(uint32_t line) = 0;
   // A 4-byte write of `value` at `address` signals `event` without leaving the hypervisor.
   virtual Result<void> connect_kick(const EventFd& event, GuestAddr address, uint32_t value) = 0;
   // What guests can be shown.

@@ -92,8 +92,7 @@ Result<void> Machine::add_device(virtio::Device& device, std::string name) {
   size_t index = transports_.size();
   uint64_t base = x86_64::kMmioBase + index * virtio::MmioTransport::kSize;
   uint32_t line = x86_64::kDeviceLines[index % std::size(x86_64::kDeviceLines)];
-  irqs_.push_back(std::make_unique<EventIrq>(TRY(EventFd::create())));
-  TRY(vm_->connect_irq(irqs_.back()->event(), line));
+  irqs_.push_back(std::make_unique<VmIrq>(*vm_, line));
   transports_.push_back(
       TRY(virtio::MmioTransport::create({memory_, *loop_, *irqs_.back(), config_.log, std::move(name)}, device)));
   virtio::MmioTransport& transport = *transports_.back();

@@ -25,15 +25,15 @@
 
 namespace cloche {
 
-// An interrupt line that is an eventfd to the hypervisor.
-class EventIrq final : public IrqLine {
+// One of the VM's interrupt lines.
+class VmIrq final : public IrqLine {
  public:
-  explicit EventIrq(EventFd event) : event_(std::move(event)) {}
-  void raise() override { event_.signal(); }
-  const EventFd& event() const { return event_; }
+  VmIrq(hypervisor::VirtualMachine& vm, uint32_t line) : vm_(vm), line_(line) {}
+  void raise() override { vm_.pulse_irq(line_); }
 
  private:
-  EventFd event_;
+  hypervisor::VirtualMachine& vm_;
+  uint32_t line_;
 };
 
 class Machine {
@@ -98,7 +98,7 @@ class Machine {
   Console console_;
   vsock::Vsock vsock_;
   std::vector<std::unique_ptr<fs::Fs>> shares_;
-  std::vector<std::unique_ptr<EventIrq>> irqs_;
+  std::vector<std::unique_ptr<VmIrq>> irqs_;
   std::vector<std::unique_ptr<virtio::MmioTransport>> transports_;
   GuestSession session_;
   boot::LoadedKernel kernel_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/ioctl.h>
 
+#include <cassert>
 #include <vector>
 
 #include "hypervisor/kvm/cpu.h"
@@ -63,13 +64,15 @@ class KvmVm final : public VirtualMachine {
     return open_cpu(Fd(fd), run_size_);
   }
 
-  Result<void> connect_irq(const EventFd& event, uint32_t line) override {
-    kvm_irqfd entry{};
-    entry.fd = static_cast<uint32_t>(event.fd());
-    entry.gsi = line;
-    if (ioctl_retry(vm_.get(), KVM_IRQFD, &entry) < 0)
-      return fail_errno(fmt::format("connect interrupt line {}", line));
-    return {};
+  // Not through an irqfd: KVM hands one that leads to the IOAPIC to a kernel thread, a switch and a wait more.
+  void pulse_irq(uint32_t line) override {
+    kvm_irq_level level{};
+    level.irq = line;
+    level.level = 1;
+    [[maybe_unused]] int up = ioctl_retry(vm_.get(), KVM_IRQ_LINE, &level);
+    level.level = 0;
+    [[maybe_unused]] int down = ioctl_retry(vm_.get(), KVM_IRQ_LINE, &level);
+    assert(up == 0 && down == 0);  // They fail without interrupt chips only.
   }
 
   Result<void> connect_kick(const EventFd& event, GuestAddr address, uint32_t value) override {
