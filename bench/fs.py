@@ -70,7 +70,8 @@ def ours(bench, tree, words):
 
 def virtiofsd(bench, tree, words):
     socket, initramfs = bench.path("virtiofsd.sock"), bench.path("virtiofs.cpio")
-    script = f"#!/bin/sh\nmount -t devtmpfs dev /dev\nmount -t virtiofs s /s\n{shlex.join(['/s/fs_job', '/s/result', *words])}\nreboot -f\n"
+    job = shlex.join(["/s/fs_job", "/s/result", *words])
+    script = f"#!/bin/sh\nmount -t devtmpfs dev /dev\nmount -t virtiofs s /s\n{job}\nreboot -f\n"
     guests.make_busybox_initramfs(initramfs, script)
     server = subprocess.Popen(
         [VIRTIOFSD, f"--socket-path={socket}", "-o", f"source={tree.folder}"],
