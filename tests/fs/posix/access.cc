@@ -5,7 +5,7 @@ namespace cloche::posix {
 namespace {
 
 void modes(Checks& check) {
-  for (Type type : kTypes) {
+  for (Type type : check.types()) {
     if (type == Type::kSymlink) continue;
     make(type, "n");
     ::chown("n", kUser, kUser);

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,9 +23,16 @@ inline int err(long result) { return result < 0 ? errno : 0; }
 std::string errno_name(int error);
 std::string octal(unsigned value);
 
+enum class Type : uint8_t { kRegular, kDirectory, kFifo, kSocket, kSymlink, kBlock, kCharacter };
+inline constexpr std::array<Type, 7> kTypes{Type::kRegular, Type::kDirectory, Type::kFifo,     Type::kSocket,
+                                            Type::kSymlink, Type::kBlock,     Type::kCharacter};
+
+enum class Devices : uint8_t { kNo, kYes };
+
 class Checks {
  public:
-  Checks(std::string name, int lines) : name_(std::move(name)), lines_(lines) {}
+  Checks(std::string name, int lines, Devices devices)
+      : name_(std::move(name)), lines_(lines), types_(std::span(kTypes).first(devices == Devices::kYes ? 7 : 5)) {}
 
   // A call's errno.
   void is(std::string_view what, int error, int expected) { compare(what, errno_name(error), errno_name(expected)); }
@@ -35,6 +43,9 @@ class Checks {
   void text(std::string_view what, std::string_view got, std::string_view expected) { compare(what, got, expected); }
   void yes(std::string_view what, bool got) { compare(what, got ? "yes" : "no", "yes"); }
 
+  // The types of files that can be made here: with device nodes or without.
+  std::span<const Type> types() const { return types_; }
+
   int passed() const { return passed_; }
   int failed() const { return failed_; }
 
@@ -43,6 +54,7 @@ class Checks {
 
   std::string name_;
   int lines_;  // The descriptor that takes the answers.
+  std::span<const Type> types_;
   int passed_ = 0, failed_ = 0;
 };
 
@@ -57,15 +69,12 @@ struct Case {
 // Each group of cases, a file each.
 std::vector<Case> chmod_cases(), chown_cases(), open_cases(), make_cases(), link_cases(), rename_cases(),
     symlink_cases(), truncate_cases(), time_cases(), name_cases(), xattr_cases(), io_cases(), space_cases(),
-    dir_cases(), lock_cases(), map_cases(), sticky_cases(), special_cases(), access_cases();
+    dir_cases(), lock_cases(), map_cases(), sticky_cases(), special_cases(), access_cases(), path_cases();
 
 // --- What the cases share -------------------------------------------------------------------------------------------
 
 inline constexpr uid_t kUser = 65534, kOther = 65533;
 
-enum class Type : uint8_t { kRegular, kDirectory, kFifo, kSocket, kSymlink, kBlock, kCharacter };
-inline constexpr std::array<Type, 5> kTypes{Type::kRegular, Type::kDirectory, Type::kFifo, Type::kSocket,
-                                            Type::kSymlink};
 const char* name_of(Type type);
 // Makes a file of that type, mode 0644 (0755 for a directory), whatever the umask.
 int make(Type type, const std::string& path);

@@ -5,7 +5,7 @@ namespace cloche::posix {
 namespace {
 
 void modes(Checks& check) {
-  for (Type type : kTypes) {
+  for (Type type : check.types()) {
     if (type == Type::kSymlink) continue;
     std::string what = name_of(type);
     check.ok("make " + what, make(type, "n"));
@@ -32,7 +32,7 @@ void through_links(Checks& check) {
 }
 
 void times(Checks& check) {
-  for (Type type : kTypes) {
+  for (Type type : check.types()) {
     if (type == Type::kSymlink) continue;
     make(type, "n");
     Moment before("n");
@@ -60,7 +60,7 @@ void errors(Checks& check) {
 }
 
 void permissions(Checks& check) {
-  for (Type type : kTypes) {
+  for (Type type : check.types()) {
     if (type == Type::kSymlink) continue;
     std::string what = name_of(type);
     make(type, "n");

@@ -5,7 +5,7 @@ namespace cloche::posix {
 namespace {
 
 void by_root(Checks& check) {
-  for (Type type : kTypes) {
+  for (Type type : check.types()) {
     std::string what = name_of(type);
     make(type, "n");
     Moment before("n");
@@ -28,7 +28,7 @@ void by_root(Checks& check) {
 }
 
 void by_owner(Checks& check) {
-  for (Type type : kTypes) {
+  for (Type type : check.types()) {
     std::string what = name_of(type);
     make(type, "n");
     ::lchown("n", kUser, kUser);
@@ -76,6 +76,35 @@ void set_id_bits(Checks& check) {
   }
 }
 
+// The same of every kind of file, by name and by a link's; a change of nothing is none.
+void set_id_bits_of_kinds(Checks& check) {
+  for (Type type : check.types()) {
+    if (type == Type::kSymlink) continue;
+    std::string after = type == Type::kDirectory ? "06555" : "0555";
+    make(type, "n");
+    ::chown("n", kUser, kUser);
+    ::symlink("n", "link");
+    for (const char* path : {"n", "link"}) {
+      std::string what = std::string(name_of(type)) + " as " + path;
+      for (gid_t group : {kOther, kUser}) {
+        ::chmod("n", 06555);
+        Moment before("n");
+        as({.uid = kUser, .gid = kUser, .groups = {kOther}},
+           [&] { check.ok(what + " by its owner", err(::chown(path, kUser, group))); });
+        check.text(what + " mode", octal(mode_of("n")), after);
+        check.text(what + " owner", owner_of("n"), "65534:" + std::to_string(group));
+        check.text(what + " times", before.changed(true), "ctime");
+      }
+      ::chmod("n", 06555);
+      check.ok(what + " by root", err(::chown(path, kUser, kUser)));
+      check.text(what + " mode", octal(mode_of("n")), after);
+    }
+    check.text("the link's owner", owner_of("link"), "0:0");
+    ::unlink("link");
+    remove_any("n");
+  }
+}
+
 void errors(Checks& check) {
   put("file", "");
   ::symlink("loop", "loop");
@@ -106,6 +135,7 @@ std::vector<Case> chown_cases() {
   return {{"chown_by_root", Needs::kRoot, by_root},
           {"chown_by_owner", Needs::kRoot, by_owner},
           {"chown_set_id_bits", Needs::kRoot, set_id_bits},
+          {"chown_set_id_bits_of_kinds", Needs::kRoot, set_id_bits_of_kinds},
           {"chown_errors", Needs::kNothing, errors},
           {"chown_search_permission", Needs::kRoot, search_permission}};
 }

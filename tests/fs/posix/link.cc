@@ -5,7 +5,7 @@ namespace cloche::posix {
 namespace {
 
 void counts(Checks& check) {
-  for (Type type : kTypes) {
+  for (Type type : check.types()) {
     if (type == Type::kDirectory) continue;
     std::string what = name_of(type);
     make(type, "a");
@@ -54,7 +54,7 @@ void link_errors(Checks& check) {
   check.ok("following a link", err(::symlink("file", "link")));
   check.ok("to its file", err(::linkat(AT_FDCWD, "link", AT_FDCWD, "f2", AT_SYMLINK_FOLLOW)));
   check.equal("which has two names", status("file").st_nlink, 2);
-  for (Type type : kTypes) {
+  for (Type type : check.types()) {
     make(type, "n");
     Moment directory("."), file("file");
     check.is(name_of(type), err(::link("file", "n")), EEXIST);
@@ -104,7 +104,7 @@ void unlink_errors(Checks& check) {
 }
 
 void unlink_permissions(Checks& check) {
-  for (Type type : kTypes) {
+  for (Type type : check.types()) {
     std::string what = name_of(type);
     ::mkdir("dir", 0755);
     make(type, "dir/n");

@@ -52,21 +52,22 @@ bool needs_feature(Needs needs, std::string_view feature) {
 
 std::vector<Case> all_cases() {
   std::vector<Case> all;
-  for (auto group : {chmod_cases, chown_cases, open_cases, make_cases, link_cases, rename_cases, symlink_cases,
-                     truncate_cases, time_cases, name_cases, xattr_cases, io_cases, space_cases, dir_cases, lock_cases,
-                     map_cases, sticky_cases, special_cases, access_cases})
+  for (auto group :
+       {chmod_cases,    chown_cases, open_cases,   make_cases,    link_cases,   rename_cases, symlink_cases,
+        truncate_cases, time_cases,  name_cases,   xattr_cases,   io_cases,     space_cases,  dir_cases,
+        lock_cases,     map_cases,   sticky_cases, special_cases, access_cases, path_cases})
     for (const Case& each : group()) all.push_back(each);
   return all;
 }
 
 // In the child: runs the case in a new directory and reports its counts.
-[[noreturn]] void run_here(const Case& each, const Options& options, int report) {
+[[noreturn]] void run_here(const Case& each, const Options& options, Devices devices, int report) {
   std::string place = options.directory + "/" + each.name;
   Totals totals{0, 1};
   ::umask(0);
   if (::mkdir(place.c_str(), 0755) == 0 && ::chdir(place.c_str()) == 0) {
     ::umask(022);
-    Checks checks(each.name, options.answers);
+    Checks checks(each.name, options.answers, devices);
     each.run(checks);
     totals = {checks.passed(), checks.failed()};
   } else {
@@ -88,13 +89,13 @@ void remove_tree(const std::string& path) {
   ::waitpid(child, nullptr, 0);
 }
 
-Totals run_case(const Case& each, const Options& options) {
+Totals run_case(const Case& each, const Options& options, Devices devices) {
   int report[2];
   if (::pipe2(report, O_CLOEXEC) < 0) return {0, 1};
   pid_t child = ::fork();
   if (child == 0) {
     ::setpgid(0, 0);
-    run_here(each, options, report[1]);
+    run_here(each, options, devices, report[1]);
   }
   ::close(report[1]);
   pollfd wait{report[0], POLLIN, 0};
@@ -140,6 +141,9 @@ int run_all(const Options& options) {
   Totals totals;
   std::vector<std::string> lacking = missing(options);
   std::vector<int> left_out(lacking.size());
+  bool can_make_devices =
+      std::ranges::none_of(lacking, [](const std::string& one) { return one == "root" || one == "devices"; });
+  Devices devices = can_make_devices ? Devices::kYes : Devices::kNo;
   for (const Case& each : all_cases()) {
     auto named = [&](const std::string& part) { return std::string_view(each.name).find(part) != std::string::npos; };
     if (!options.only.empty() && std::ranges::none_of(options.only, named)) continue;
@@ -152,7 +156,7 @@ int run_all(const Options& options) {
       ++left_out[static_cast<size_t>(lacks - lacking.begin())];
       continue;
     }
-    Totals one = run_case(each, options);
+    Totals one = run_case(each, options, devices);
     totals.passed += one.passed;
     totals.failed += one.failed;
     std::fflush(stdout);

@@ -67,7 +67,7 @@ void errors(Checks& check) {
     check.is(what + "dot dot", kind.make("..", 0755), EEXIST);
     check.ok(what + "255 bytes", kind.make(long_name(255).c_str(), 0755));
     check.ok("remove", remove_any(long_name(255)));
-    for (Type type : kTypes) {
+    for (Type type : check.types()) {
       make(type, "n");
       check.is(what + name_of(type), kind.make("n", 0755), EEXIST);
       remove_any("n");
@@ -90,6 +90,24 @@ void owner(Checks& check) {
     remove_any("dir/n");
     ::rmdir("dir");
   }
+}
+
+// What is made in a set-group-id directory gets its group, and a directory the bit as well.
+void set_group_directory(Checks& check) {
+  ::mkdir("dir", 0755);
+  ::chown("dir", 0, 777);
+  ::chmod("dir", 02777);
+  for (const Kind& kind : kKinds) {
+    for (gid_t group : {kOther, gid_t{777}}) {
+      std::string what = std::string(kind.name) + " by group " + std::to_string(group);
+      as({.uid = kUser, .gid = group}, [&] { check.ok(what, kind.make("dir/n", 0755)); });
+      check.text(what + " owner", owner_of("dir/n"), "65534:777");
+      check.text(what + " mode", octal(mode_of("dir/n")), kind.type == S_IFDIR ? "02755" : "0755");
+      remove_any("dir/n");
+    }
+  }
+  as({.uid = kUser, .gid = kOther}, [&] { check.ok("symlink", err(::symlink("x", "dir/n"))); });
+  check.text("symlink's owner", owner_of("dir/n"), "65534:777");
 }
 
 void parent_links(Checks& check) {
@@ -137,6 +155,7 @@ std::vector<Case> make_cases() {
           {"make_times", Needs::kNothing, times},
           {"make_errors", Needs::kNothing, errors},
           {"make_owner", Needs::kRoot, owner},
+          {"make_set_group_directory", Needs::kRoot, set_group_directory},
           {"make_parent_links", Needs::kNothing, parent_links},
           {"make_devices", Needs::kDevices, devices}};
 }

@@ -1,6 +1,8 @@
 // open(2): what is made, what is truncated, who may, and every flag's error.
 #include "checks.h"
 
+#include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 
 namespace cloche::posix {
@@ -53,7 +55,7 @@ void times(Checks& check) {
 }
 
 void exclusive(Checks& check) {
-  for (Type type : kTypes) {
+  for (Type type : check.types()) {
     make(type, "n");
     check.is(name_of(type), File("n", O_CREAT | O_EXCL | O_RDWR).error(), EEXIST);
     remove_any("n");
@@ -191,6 +193,29 @@ void busy_program(Checks& check) {
   check.equal("not while it is written", WEXITSTATUS(status), 98);
 }
 
+// Nobody writes to a program while it runs.
+void running_program(Checks& check) {
+  put("program", contents("/proc/self/exe"));
+  ::chmod("program", 0755);
+  pid_t child = ::fork();
+  if (child == 0) {
+    ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);  // It stops before its first instruction.
+    ::execl("./program", "program", nullptr);
+    ::_exit(99);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  check.yes("it runs", WIFSTOPPED(status));
+  for (int flag : {O_WRONLY, O_RDWR, O_RDONLY | O_TRUNC, O_WRONLY | O_TRUNC})
+    check.is("open " + octal(static_cast<unsigned>(flag)), File("program", flag).error(), ETXTBSY);
+  check.is("truncate", err(::truncate("program", 1)), ETXTBSY);
+  check.ok("read", File("program", O_RDONLY).error());
+  check.ok("rename", err(::rename("program", "renamed")));
+  check.ok("unlink", err(::unlink("renamed")));
+  ::kill(child, SIGKILL);
+  ::waitpid(child, &status, 0);
+}
+
 }  // namespace
 
 std::vector<Case> open_cases() {
@@ -203,7 +228,8 @@ std::vector<Case> open_cases() {
           {"open_not_its_owner", Needs::kRoot, not_its_owner},
           {"open_created_without_permission", Needs::kRoot, created_without_permission},
           {"open_flags", Needs::kNothing, flags},
-          {"open_busy_program", Needs::kNothing, busy_program}};
+          {"open_busy_program", Needs::kNothing, busy_program},
+          {"open_running_program", Needs::kNothing, running_program}};
 }
 
 }  // namespace cloche::posix

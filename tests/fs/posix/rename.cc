@@ -12,7 +12,7 @@ int rename2(const char* from, const char* to, unsigned flags) {
 
 void moves(Checks& check) {
   ::mkdir("dir", 0755);
-  for (Type type : kTypes) {
+  for (Type type : check.types()) {
     std::string what = name_of(type);
     make(type, "a");
     ino_t number = status("a").st_ino;
@@ -30,8 +30,8 @@ void moves(Checks& check) {
 
 // What each type does to each other one in its place.
 void replaces(Checks& check) {
-  for (Type from : kTypes) {
-    for (Type to : kTypes) {
+  for (Type from : check.types()) {
+    for (Type to : check.types()) {
       std::string what = std::string(name_of(from)) + " over " + name_of(to);
       make(from, "from");
       make(to, "to");
@@ -118,6 +118,15 @@ void permissions(Checks& check) {
     check.is("over one there", err(::rename("open/n", "closed/n")), EACCES);
     check.ok("another's file in an open directory", err(::rename("open/n", "open/m")));
   });
+  ::unlink("closed/n");
+  // Who is refused changes nothing, not even a time.
+  for (Type type : check.types()) {
+    make(type, "closed/n");
+    Moment file("closed/n"), directory("closed");
+    as({.uid = kUser}, [&] { check.is(name_of(type), err(::rename("closed/n", "closed/m")), EACCES); });
+    check.text("file and directory", file.changed(true) + ", " + directory.changed(), "none, none");
+    remove_any("closed/n");
+  }
   // Moving a directory changes its "..", which takes the right to write to it.
   ::mkdir("open/dir", 0755);
   ::mkdir("wide", 0777);
@@ -138,8 +147,8 @@ void no_replace(Checks& check) {
 }
 
 void exchange(Checks& check) {
-  for (Type from : kTypes) {
-    for (Type to : kTypes) {
+  for (Type from : check.types()) {
+    for (Type to : check.types()) {
       std::string what = std::string(name_of(from)) + " with " + name_of(to);
       ::mkdir("dir", 0755);
       make(from, "from");

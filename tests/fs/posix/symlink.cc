@@ -38,7 +38,7 @@ void errors(Checks& check) {
   check.is("in a missing directory", err(::symlink("x", "none/n")), ENOENT);
   check.is("below a file", err(::symlink("x", "file/n")), ENOTDIR);
   check.is("256 bytes", err(::symlink("x", long_name(256).c_str())), ENAMETOOLONG);
-  for (Type type : kTypes) {
+  for (Type type : check.types()) {
     make(type, "n");
     Moment above(".");
     check.is(name_of(type), err(::symlink("x", "n")), EEXIST);
