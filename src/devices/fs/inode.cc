@@ -109,7 +109,14 @@ void InodeTable::enter_mount(Inode& inode) {
 
 Inode* InodeTable::known(const HostStat& stat, const Inode& parent) {
   auto found = by_key_.find(key_of(stat, parent.leaf));
-  return found == by_key_.end() ? nullptr : found->second;
+  if (found == by_key_.end()) return nullptr;
+  Inode* inode = found->second;
+  // With no descriptor held the number may have gone to another file; the old one stays known by its id, as stale.
+  if (!inode->path && !inode->is_same_file(stat)) {
+    by_key_.erase(found);
+    return nullptr;
+  }
+  return inode;
 }
 
 Outcome<Inode*> InodeTable::intern(Fd path, const HostStat& stat, Inode& parent, const char* name) {
@@ -156,11 +163,11 @@ Outcome<Inode*> InodeTable::take_name(Inode& parent, const char* name) {
   const Fd* directory = TRY(path(parent));
   Outcome<HostStat> stat = stat_of(*directory, name);
   if (!stat) return nullptr;  // What follows will fail as well, and say why.
-  auto known = by_key_.find(key_of(*stat, parent.leaf));
-  if (known == by_key_.end() || known->second->parent != &parent || known->second->name != name) return nullptr;
-  TRY(path(*known->second));
-  known->second->name.clear();
-  return known->second;
+  Inode* found = known(*stat, parent);
+  if (found == nullptr || found->parent != &parent || found->name != name) return nullptr;
+  TRY(path(*found));
+  found->name.clear();
+  return found;
 }
 
 void InodeTable::forget(uint64_t id, uint64_t count) {
@@ -174,7 +181,8 @@ void InodeTable::drop_unused(Inode* inode) {
   while (inode != nullptr && inode->lookups == 0 && inode->children == 0 && !inode->pinned) {
     Inode* parent = inode->parent;
     paths_.remove(*inode);
-    by_key_.erase(inode->key);
+    auto found = by_key_.find(inode->key);
+    if (found != by_key_.end() && found->second == inode) by_key_.erase(found);
     by_id_.erase(inode->id);
     if (parent != nullptr) --parent->children;
     inode = parent;

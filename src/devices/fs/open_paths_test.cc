@@ -114,6 +114,20 @@ TEST_P(OpenPathsBy, AnotherFileOfTheNameIsNotTakenForIt) {
   EXPECT_EQ(client().contents(client().walk("a/b/f0")), "other");
 }
 
+TEST_P(OpenPathsBy, AnotherFileOfTheNumberIsNotTakenForIt) {
+  std::vector<uint64_t> known = know_all();
+  for (int i = 0; i < kFiles; ++i) std::filesystem::remove(shared.dir.path("a/b/f" + std::to_string(i)));
+  for (int i = 0; i < kFiles; ++i) {  // Of the numbers that are free now, where the file system gives them again.
+    std::string name = "n" + std::to_string(i);
+    shared.dir.write(name, "new");
+    uint64_t node = client().walk(name);
+    EXPECT_EQ(std::ranges::count(known, node), 0);
+    EXPECT_EQ(client().contents(node), "new");
+  }
+  for (uint64_t node : known) client().forget(node, 1000);
+  EXPECT_NE(client().walk("n0"), 0u);
+}
+
 TEST_P(OpenPathsBy, AFileRemovedWhileOpenCanBeUsed) {
   std::vector<uint64_t> known = know_all();
   uint64_t parent = client().walk("a/b"), handle = client().open_handle(known[0], O_RDWR);
