@@ -60,6 +60,26 @@ enum class ShareLocks : uint8_t {
            // be interrupted while it does.
 };
 
+enum class InjectedKind : uint8_t { kFile, kDirectory };
+
+// How often the guest finds an injected file.
+enum class InjectedLookups : uint8_t {
+  kAny,
+  kOne,  // It is gone once it was looked up by its name, and the host's of that name shows; who has it open, or mapped,
+         // keeps it. For files.
+};
+
+// A file or directory that the guest finds in a share and that the host does not have: read-only, from memory. It hides
+// what the host has by the same name. All that is injected into a VM, with its command's arguments and environment, is
+// at most 16 MiB.
+struct InjectedFile {
+  std::string path{};  // Beneath the share's root. The directory it lies in is on the host, or was injected before it.
+  InjectedKind kind = InjectedKind::kFile;
+  std::string contents{};  // Of a file.
+  uint32_t mode = 0444;    // Permissions. It belongs to root.
+  InjectedLookups lookups = InjectedLookups::kAny;
+};
+
 // A directory or a single file of the host that the guest sees.
 struct Share {
   std::string host_path{};   // Relative paths start at the caller's working directory.
@@ -79,6 +99,7 @@ struct Share {
   // told EDQUOT; what it removes it may use again. Without: as many as the host has.
   std::optional<uint64_t> quota_bytes{};
   std::optional<uint64_t> quota_inodes{};
+  std::vector<InjectedFile> injected{};  // Into a directory.
 };
 
 // Who the command runs as in the guest.

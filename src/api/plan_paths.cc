@@ -110,6 +110,27 @@ Result<uint32_t> plan_timeout(const std::string& path, const Share& share) {
   return static_cast<uint32_t>(count);
 }
 
+// What only the share's file system can tell, whether the directory is there, the VMM tells.
+Result<std::vector<wire::VmInjectedFile>> plan_injected(const Place& place, const Share& share) {
+  std::vector<wire::VmInjectedFile> files;
+  for (const InjectedFile& file : share.injected) {
+    auto bad = [&](std::string_view why) {
+      return fail(ErrorCode::kInvalidArgument, fmt::format("share {}: inject \"{}\": {}", place.path, file.path, why));
+    };
+    bool is_directory = file.kind == InjectedKind::kDirectory, once = file.lookups == InjectedLookups::kOne;
+    std::string leaf = file.path.substr(file.path.rfind('/') + 1);  // npos + 1 is 0.
+    if (!S_ISDIR(place.status.st_mode)) return bad("only a directory can be injected into");
+    if (leaf.empty() || leaf == "." || leaf == "..") return bad("it names no file");
+    if (file.path.contains('\0')) return bad("the name has a zero byte in it");
+    if (file.path.size() >= PATH_MAX || leaf.size() > NAME_MAX) return bad("longer than a path can be");
+    if (file.mode > 07777) return bad("its mode is more than permissions");
+    if (is_directory && !file.contents.empty()) return bad("a directory has no contents");
+    if (is_directory && once) return bad("only files can be there for one lookup");
+    files.push_back({file.path, file.contents, is_directory, once, file.mode});
+  }
+  return files;
+}
+
 Result<void> plan_share(const Share& share, Plan& plan) {
   if (share.host_path.empty()) return fail(ErrorCode::kInvalidArgument, "share: the path on the host is empty");
   std::string guest_path = TRY(clean_guest_path("share", share.guest_path));
@@ -130,6 +151,7 @@ Result<void> plan_share(const Share& share, Plan& plan) {
   uint32_t timeout_ms = TRY(plan_timeout(place.path, share));
   uint64_t bytes = TRY(plan_quota(place.path, "bytes", share.quota_bytes));
   uint64_t inodes = TRY(plan_quota(place.path, "inodes", share.quota_inodes));
+  auto injected = TRY(plan_injected(place, share));
   plan.vm.shares.push_back({.tag = tag,
                             .host_path = place.path,
                             .read_only = read_only,
@@ -142,7 +164,8 @@ Result<void> plan_share(const Share& share, Plan& plan) {
                             .quota_bytes = bytes,
                             .quota_inodes = inodes,
                             .users = std::move(users),
-                            .groups = std::move(groups)});
+                            .groups = std::move(groups),
+                            .injected = std::move(injected)});
   plan.vm.start.mounts.push_back({tag, guest_path, read_only, is_file});
   return {};
 }

@@ -184,6 +184,33 @@ TEST_F(PlanTest, TimeoutsGoWithTheCacheThatHasThem) {
   EXPECT_THAT(why(config), HasSubstr("cache=auto only"));
 }
 
+TEST_F(PlanTest, InjectedFilesReachTheVmm) {
+  Config config = base();
+  std::string data = fake_.make_directory("data"), file = fake_.write("single", "x");
+  config.shares = {{.host_path = data,
+                    .guest_path = "/data",
+                    .injected = {{.path = "run", .kind = InjectedKind::kDirectory, .mode = 0700},
+                                 {.path = "run/key", .contents = "k", .lookups = InjectedLookups::kOne}}}};
+  auto made = plan(config);
+  ASSERT_TRUE(made) << made.error().message();
+  EXPECT_EQ(made->vm.shares[0].injected,
+            (std::vector<wire::VmInjectedFile>{{"run", "", true, false, 0700}, {"run/key", "k", false, true, 0444}}));
+  auto why_not = [&](InjectedFile injected) {
+    config.shares[0].injected = {std::move(injected)};
+    return why(config);
+  };
+  for (const char* path : {"", "/", "run/", "run/..", "."})
+    EXPECT_THAT(why_not({.path = path}), HasSubstr("names no file")) << path;
+  EXPECT_THAT(why_not({.path = std::string("a\0b", 3)}), HasSubstr("zero byte"));
+  EXPECT_THAT(why_not({.path = std::string(256, 'x')}), HasSubstr("longer than a path"));
+  EXPECT_THAT(why_not({.path = "a", .mode = 0100644}), HasSubstr("more than permissions"));
+  EXPECT_THAT(why_not({.path = "a", .kind = InjectedKind::kDirectory, .contents = "x"}), HasSubstr("no contents"));
+  EXPECT_THAT(why_not({.path = "a", .kind = InjectedKind::kDirectory, .lookups = InjectedLookups::kOne}),
+              HasSubstr("only files"));
+  config.shares[0].host_path = file;
+  EXPECT_THAT(why_not({.path = "a"}), HasSubstr("only a directory"));
+}
+
 TEST_F(PlanTest, IdsAreMappedByRootOnly) {
   Config config = base();
   std::string data = "/usr";  // Anybody may read it.

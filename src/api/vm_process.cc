@@ -61,7 +61,7 @@ Result<void> VmProcess::send_config() {
   plan_.vm.start.realtime_ns = static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
   std::vector<std::byte> frame = wire::encode(plan_.vm);
   if (frame.size() > wire::kMaxFrameBytes)
-    return fail(ErrorCode::kInvalidArgument, "arguments and environment: together larger than 16 MiB");
+    return fail(ErrorCode::kInvalidArgument, "arguments, environment and injected files: together larger than 16 MiB");
   if (frame.size() > kSendWithoutLimit) {
     timeval limit{.tv_sec = std::chrono::seconds(kConfigTimeout).count(), .tv_usec = 0};
     ::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);

@@ -1,5 +1,6 @@
 // The value of --volume: HOST:GUEST[:OPTION[,OPTION...]].
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +11,8 @@
 
 namespace cloche::cli {
 namespace {
+
+constexpr size_t kMostInjected = 16 << 20;
 
 struct Choice {
   std::string_view name;
@@ -69,6 +72,30 @@ std::string take_timeout(std::string_view value, Share& share) {
   return {};
 }
 
+// What is injected: "PATH=FILE", a file as the host has FILE now, or "PATH/", an empty directory.
+std::string take_injected(std::string_view value, InjectedLookups lookups, Share& share) {
+  if (value.size() > 1 && value.ends_with('/')) {
+    value.remove_suffix(1);
+    share.injected.push_back(
+        {.path = std::string(value), .kind = InjectedKind::kDirectory, .mode = 0755, .lookups = lookups});
+    return {};
+  }
+  size_t equals = value.find('=');
+  if (equals == 0 || equals == std::string_view::npos || equals + 1 == value.size())
+    return fmt::format("'{}' is not PATH=FILE (a file, with the contents of the host's FILE) or PATH/ (a directory)",
+                       value);
+  std::string file(value.substr(equals + 1));
+  Result<std::string> contents = read_file(file, kMostInjected);
+  struct stat status{};
+  if (!contents || ::stat(file.c_str(), &status) < 0)
+    return fmt::format("{}: {}", file, contents ? "not readable" : contents.error().message());
+  share.injected.push_back({.path = std::string(value.substr(0, equals)),
+                            .contents = std::move(*contents),
+                            .mode = status.st_mode & 0777,
+                            .lookups = lookups});
+  return {};
+}
+
 // What is wrong with the option, or nothing.
 std::string take_option(std::string_view option, Share& share) {
   auto choice = std::ranges::find(kChoices, option, &Choice::name);
@@ -78,6 +105,9 @@ std::string take_option(std::string_view option, Share& share) {
   }
   constexpr std::string_view kTimeout = "timeout=";
   if (option.starts_with(kTimeout)) return take_timeout(option.substr(kTimeout.size()), share);
+  constexpr std::string_view kInject = "inject=", kOnce = "inject-once=";
+  if (option.starts_with(kInject)) return take_injected(option.substr(kInject.size()), InjectedLookups::kAny, share);
+  if (option.starts_with(kOnce)) return take_injected(option.substr(kOnce.size()), InjectedLookups::kOne, share);
   std::string why;
   if (take_quota(option, share, why)) return why;
   for (auto [name, ranges] : {std::pair{"uidmap=", &share.users}, std::pair{"gidmap=", &share.groups}}) {
@@ -90,8 +120,7 @@ std::string take_option(std::string_view option, Share& share) {
   }
   return fmt::format(
       "'{}' is not an option; there are ro, rw, cache=none|auto|always, timeout=, devices, acl, locks=guest|host, "
-      "uidmap=, "
-      "gidmap=, quota=, inodes=",
+      "uidmap=, gidmap=, quota=, inodes=, inject=, inject-once=",
       option);
 }
 

@@ -146,13 +146,23 @@ Result<void> add_variable(const std::string& text, std::vector<std::string>& env
   return {};
 }
 
-Result<void> add_variables_of_file(const std::string& path, std::vector<std::string>& environment) {
+Result<std::string> read_file(const std::string& path, size_t limit) {
   std::unique_ptr<FILE, int (*)(FILE*)> file(std::fopen(path.c_str(), "re"), &std::fclose);
   if (!file) return fail(ErrorCode::kNotFound, "open " + path, errno);
-  std::string text(kMaxEnvironmentFile + 1, '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), file.get()));
+  std::string text;
+  std::array<char, 65536> part;
+  while (size_t got = std::fread(part.data(), 1, part.size(), file.get())) {
+    text.append(part.data(), got);
+    if (text.size() > limit) return bad(fmt::format("{} is larger than {} MiB", path, limit >> 20));
+  }
   if (std::ferror(file.get()) != 0) return fail(ErrorCode::kHost, "read " + path, errno);
-  if (text.size() > kMaxEnvironmentFile) return bad(path + " is larger than 1 MiB");
+  return text;
+}
+
+Result<void> add_variables_of_file(const std::string& path, std::vector<std::string>& environment) {
+  Result<std::string> read = read_file(path, kMaxEnvironmentFile);
+  if (!read) return std::unexpected(std::move(read).error());
+  const std::string& text = *read;
   for (size_t at = 0, line_number = 1; at < text.size(); ++line_number) {
     size_t end = std::min(text.find('\n', at), text.size());
     std::string line = text.substr(at, end - at);

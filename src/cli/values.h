@@ -27,6 +27,9 @@ Result<Limit> parse_limit(const std::string& text);
 // "host" or a directory.
 Root parse_root(const std::string& text);
 
+// All of a file that has at most `limit` bytes, whole MiB.
+Result<std::string> read_file(const std::string& path, size_t limit);
+
 // Adds "NAME=value" to `environment`; for "NAME" alone, the caller's own value, if it has one.
 Result<void> add_variable(const std::string& text, std::vector<std::string>& environment);
 // The same for each line of a file but empty ones and those that begin with #.

@@ -101,6 +101,23 @@ TEST(ShareFlag, Options) {
   EXPECT_EQ(parse_share("/host:/guest:quota=0")->quota_bytes, 0u);
 }
 
+TEST(ShareFlag, Injects) {
+  auto share = parse_share("/host:/guest:inject=run/,inject=run/null=/dev/null,inject-once=it=/proc/self/comm").value();
+  ASSERT_EQ(share.injected.size(), 3u);
+  EXPECT_EQ(share.injected[0].path, "run");
+  EXPECT_EQ(share.injected[0].kind, InjectedKind::kDirectory);
+  EXPECT_EQ(share.injected[1].path, "run/null");
+  EXPECT_EQ(share.injected[1].contents, "");
+  EXPECT_EQ(share.injected[1].lookups, InjectedLookups::kAny);
+  EXPECT_EQ(share.injected[2].contents, "cli_test\n");
+  EXPECT_EQ(share.injected[2].mode, 0644u);
+  EXPECT_EQ(share.injected[2].lookups, InjectedLookups::kOne);
+  for (const char* bad : {"", "/", "a", "a=", "=a"})
+    EXPECT_THAT(parse_share(std::string("/host:/guest:inject=") + bad).error().what, HasSubstr("is not PATH=FILE"))
+        << bad;
+  EXPECT_THAT(parse_share("/host:/guest:inject=a=/none").error().what, HasSubstr("/none"));
+}
+
 TEST(ShareFlag, Wrong) {
   EXPECT_THAT(parse_share("/host").error().what, HasSubstr("path in the guest is missing"));
   EXPECT_THAT(parse_share("/host:ro").error().what, HasSubstr("path in the guest is missing"));

@@ -37,6 +37,19 @@ std::optional<uint64_t> limit_of(uint64_t quota) {
   return quota == wire::VmShare::kNoQuota ? std::nullopt : std::optional(quota);
 }
 
+std::vector<fs::Injection> injections_of(const std::vector<wire::VmInjectedFile>& files) {
+  using fs::Injection;
+  std::vector<Injection> injections;
+  for (const wire::VmInjectedFile& file : files) {
+    injections.push_back({.path = file.path,
+                          .kind = file.is_directory ? Injection::Kind::kDirectory : Injection::Kind::kFile,
+                          .contents = file.contents,
+                          .mode = file.mode,
+                          .lookups = file.once ? Injection::Lookups::kOne : Injection::Lookups::kAny});
+  }
+  return injections;
+}
+
 fs::Options share_options(const wire::VmShare& share, const wire::Start& start) {
   return {.tag = share.tag,
           .read_only = share.read_only,
@@ -48,7 +61,8 @@ fs::Options share_options(const wire::VmShare& share, const wire::Start& start) 
           .locks = share.locks_on_host ? fs::LockScope::kHost : fs::LockScope::kGuest,
           .users = map_of(share.users, ::geteuid(), start.uid),
           .groups = map_of(share.groups, ::getegid(), start.gid),
-          .quota = {.bytes = limit_of(share.quota_bytes), .inodes = limit_of(share.quota_inodes)}};
+          .quota = {.bytes = limit_of(share.quota_bytes), .inodes = limit_of(share.quota_inodes)},
+          .injected = injections_of(share.injected)};
 }
 
 Result<MachineShare> open_root(const wire::VmConfig& config) {

@@ -50,6 +50,28 @@ void get_ranges(Reader& from, std::vector<VmIdRange>& ranges) {
 
 void put_text(Writer& to, const std::string& text) { to.put(std::string_view(text)); }
 
+void put_injected(Writer& to, const std::vector<VmInjectedFile>& files) {
+  to.put(static_cast<uint32_t>(files.size()));
+  for (const VmInjectedFile& file : files) {
+    put_text(to, file.path);
+    put_text(to, file.contents);
+    put_flag(to, file.is_directory);
+    put_flag(to, file.once);
+    to.put(file.mode);
+  }
+}
+
+void get_injected(Reader& from, std::vector<VmInjectedFile>& files) {
+  files.resize(from.count(14));
+  for (VmInjectedFile& file : files) {
+    from.get(file.path);
+    from.get(file.contents);
+    file.is_directory = get_flag(from);
+    file.once = get_flag(from);
+    from.get(file.mode);
+  }
+}
+
 }  // namespace
 
 std::vector<std::byte> encode_frame(VmmFrame type, Writer payload) {
@@ -84,6 +106,7 @@ std::vector<std::byte> encode(const VmConfig& config) {
     to.put(share.quota_inodes);
     put_ranges(to, share.users);
     put_ranges(to, share.groups);
+    put_injected(to, share.injected);
   }
   to.put(config.timeout_ms);
   to.put(config.log_level);
@@ -101,7 +124,7 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
                             &config.extra_command_line, &config.root_path})
     from.get(*text);
   from.get(config.root);
-  config.shares.resize(from.count(42));
+  config.shares.resize(from.count(46));
   for (VmShare& share : config.shares) {
     from.get(share.tag);
     from.get(share.host_path);
@@ -116,6 +139,7 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
     from.get(share.quota_inodes);
     get_ranges(from, share.users);
     get_ranges(from, share.groups);
+    get_injected(from, share.injected);
   }
   from.get(config.timeout_ms);
   from.get(config.log_level);

@@ -35,6 +35,14 @@ struct VmIdRange {
   bool operator==(const VmIdRange&) const = default;
 };
 
+struct VmInjectedFile {
+  std::string path, contents;
+  bool is_directory = false;
+  bool once = false;  // Gone after the first lookup.
+  uint32_t mode = 0444;
+  bool operator==(const VmInjectedFile&) const = default;
+};
+
 struct VmShare {
   static constexpr uint64_t kNoQuota = UINT64_MAX;
   std::string tag;
@@ -49,6 +57,7 @@ struct VmShare {
   bool locks_on_host = false;
   uint64_t quota_bytes = kNoQuota, quota_inodes = kNoQuota;
   std::vector<VmIdRange> users{}, groups{};
+  std::vector<VmInjectedFile> injected{};  // A config has to fit into a frame (kMaxFrameBytes), these included.
 };
 
 struct VmConfig {

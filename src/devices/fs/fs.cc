@@ -20,6 +20,8 @@ Result<std::unique_ptr<Fs>> Fs::create(Options options, Node root, Log log, Even
   }
   SelfFd self = TRY(SelfFd::create());
   InodeTable inodes = TRY(InodeTable::create(std::move(root), options.descriptors.paths));
+  for (Injection& injection : options.injected) TRY(inodes.inject(std::move(injection)));
+  options.injected.clear();
   inodes.for_each_host_leaf([&](const Inode& leaf) {
     if (leaf.sealed) log.warning("fs {}: a shared directory of the host's kernel is shown empty", options.tag);
   });

@@ -18,9 +18,9 @@ struct Handle {
   enum class Kind : uint8_t { kFile, kDirectory };
 
   Kind kind = Kind::kFile;
-  Fd fd;                                  // None: a virtual or sealed node.
-  const VirtualNode* contents = nullptr;  // Of a virtual node, which outlives every handle.
-  Quota::Use use;                         // Of a file on the host.
+  Fd fd;                                        // None: a virtual or sealed node.
+  std::shared_ptr<const VirtualNode> contents;  // Of a virtual node.
+  Quota::Use use;                               // Of a file on the host.
 
   // Of a host directory: entries read from the host and not yet passed on, and where the next of them continues.
   // Continuing without a seek matters: some file systems lose entries when a directory changes between seeks.

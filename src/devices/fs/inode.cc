@@ -53,7 +53,7 @@ Result<Inode*> InodeTable::pin(Node node, Inode* parent, int depth) {
     TRY(pin_host(inode, std::move(node).take_host()));
     return &inode;
   }
-  inode.contents = std::make_unique<VirtualNode>();
+  inode.contents = std::make_shared<VirtualNode>();
   if (kind == Node::Kind::kDirectory) {
     inode.mode = S_IFDIR | node.mode();
     TRY(pin_children(inode, std::move(node), depth));

@@ -5,12 +5,14 @@
 #include <list>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "devices/fs/host.h"
 #include "devices/fs/node.h"
 #include "devices/fs/open_paths.h"
+#include "devices/fs/options.h"
 #include "devices/fs/quota.h"
 
 namespace cloche::fs {
@@ -21,7 +23,7 @@ struct Inode;
 struct VirtualNode {
   struct Child {
     std::string name;
-    Inode* inode;
+    Inode* inode;  // None: it was to be found once, and was.
   };
   std::vector<Child> children;  // Of a directory.
   std::string text;             // A symlink's target or a file's contents.
@@ -39,18 +41,21 @@ struct FileKey {
 };
 
 struct Inode {
-  uint64_t id = 0;       // The FUSE node id; never given to another.
-  uint64_t lookups = 0;  // How often the guest was told of it and has yet to forget it.
-  uint32_t mode = 0;     // The type, which never changes; of a virtual node the permissions as well.
-  uint32_t leaf = 0;     // The host leaf it was first found below.
-  bool pinned = false;   // Part of the tree the share was made of: never forgotten.
+  uint64_t id = 0;          // The FUSE node id; never given to another.
+  uint64_t lookups = 0;     // How often the guest was told of it and has yet to forget it.
+  uint32_t mode = 0;        // The type, which never changes; of a virtual node the permissions as well.
+  uint32_t leaf = 0;        // The host leaf it was first found below.
+  bool pinned = false;      // Part of the tree the share was made of: never forgotten.
+  bool found_once = false;  // Gone from its directory after the first lookup that finds it, and pinned until then.
   // The root of a kernel interface (procfs ...) or a file in it: a mount point to look at, empty and never opened.
   bool sealed = false;
   bool local = false;  // On a file system of this host (FileSystem::kLocal).
   FileKey key;
   // Of pinned ones other than the root, and of those that may be looked for by `name` (open_paths.h).
   Inode* parent = nullptr;
-  std::unique_ptr<VirtualNode> contents;  // Of virtual ones.
+  std::shared_ptr<VirtualNode> contents;  // Of virtual ones; their handles have it too.
+  // Of a host directory: what lies on top of its own entries, in memory (injection.cc).
+  std::vector<VirtualNode::Child> injected;
 
   // For OpenPaths, and nobody else. None: the inode is virtual or gave its descriptor up.
   Fd path;
@@ -63,6 +68,11 @@ struct Inode {
 
   bool is_same_file(const HostStat& stat) const;
   FileId file_id() const { return {key.device, key.number}; }
+  // The entry in memory of that name; null: there is none.
+  const VirtualNode::Child* named(std::string_view name) const;
+  std::vector<VirtualNode::Child>& entries() { return is_virtual() ? contents->children : injected; }
+  // Some entry is to be found once, or was.
+  bool loses_entries();
   bool is_virtual() const { return contents != nullptr; }
   bool is_directory() const { return S_ISDIR(mode); }
   bool is_regular() const { return S_ISREG(mode); }
@@ -77,6 +87,14 @@ class InodeTable {
   // The tree's nodes, pinned. Names must be components, unique in their directory; host nodes regular files or
   // directories.
   static Result<InodeTable> create(Node root, size_t most_paths);
+
+  // Lays a file or directory over the tree.
+  Result<void> inject(Injection injection);
+  bool injects() const { return injects_; }
+  // A host file or directory that is itself part of the tree.
+  bool is_leaf(const Inode& inode) const { return inode.leaf > 0 && leaves_[inode.leaf - 1] == &inode; }
+  // The guest was told of a name: an entry that is to be found once goes.
+  void found(uint64_t directory, std::string_view name);
 
   Inode* find(uint64_t id);
   // The inode of a host file found beneath `parent`: the one already known, or a new one. Its lookups are not counted
@@ -118,6 +136,7 @@ class InodeTable {
   explicit InodeTable(size_t most_paths) : paths_(most_paths) {}
   Result<Inode*> pin(Node node, Inode* parent, int depth);
   Result<void> pin_host(Inode& inode, Fd path);
+  Result<Inode*> descend(Inode& parent, const std::string& name);
   Result<void> pin_children(Inode& inode, Node node, int depth);
   Inode& add(uint32_t mode);
   void enter_mount(Inode& inode);
@@ -128,6 +147,7 @@ class InodeTable {
   std::unordered_map<uint64_t, uint64_t> devices_;  // st_dev -> its place in shown numbers.
   std::vector<Inode*> leaves_;
   OpenPaths paths_;
+  bool injects_ = false;
   uint64_t next_id_ = kRootId;
 };
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "devices/fs/id_map.h"
 #include "devices/fs/open_paths.h"
@@ -39,6 +40,21 @@ struct QuotaLimits {
   std::optional<uint64_t> inodes{};
 };
 
+// A file or directory that the guest finds in a share and the host does not have, read-only; it hides a host file of
+// the same name.
+struct Injection {
+  enum class Kind : uint8_t { kFile, kDirectory };
+  enum class Lookups : uint8_t {
+    kAny,
+    kOne,  // It is gone after the first that finds it. Files only.
+  };
+  std::string path{};  // Beneath the share's root; its directory is on the host, or was injected before it.
+  Kind kind = Kind::kFile;
+  std::string contents{};  // Of a file.
+  uint32_t mode = 0444;
+  Lookups lookups = Lookups::kAny;
+};
+
 struct Options {
   std::string tag;         // What the guest mounts it by: 1 to 36 bytes.
   bool read_only = false;  // Every request that would change something is answered EROFS and does not reach the host.
@@ -52,6 +68,7 @@ struct Options {
   IdMap users{}, groups{};
   QuotaLimits quota{};
   Descriptors descriptors = Descriptors::among(1);
+  std::vector<Injection> injected{};
 };
 
 }  // namespace cloche::fs

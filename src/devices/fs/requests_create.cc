@@ -16,6 +16,7 @@ namespace {
 Outcome<Inode*> parent_of_name(Session& session, const Request& request) {
   Inode* parent = TRY(session.changeable_directory(request.node()));
   if (session.inodes.full()) return refuse(ENFILE);
+  if (request.name() != nullptr && parent->named(request.name()) != nullptr) return refuse(EEXIST);
   TRY(session.quota.check_name());
   return parent;
 }
@@ -54,6 +55,7 @@ Outcome<void> open_existing(Session& session, Request& request, Inode& parent, c
   ++found.inode->lookups;
   request.reply(session.entry(parent, found));
   request.reply(*open);
+  session.inodes.found(request.node(), request.name());
   return {};
 }
 
@@ -80,7 +82,10 @@ Outcome<void> reply_created(Session& session, Request& request, Inode& parent, F
 
 Outcome<void> serve_create(Session& session, Request& request) {
   auto in = request.arguments<fuse_create_in>();
-  Inode* parent = TRY(parent_of_new(session, request));
+  Inode* parent = TRY(session.changeable_directory(request.node()));
+  bool injected = parent->named(request.name()) != nullptr;
+  if (injected && (in.flags & O_EXCL) == 0) return open_existing(session, request, *parent, in);
+  TRY(parent_of_new(session, request));
   if (session.handles.full()) return refuse(ENFILE);
   Maker maker = TRY(session.maker(request.header(), in.umask));
   int flags = host_open_flags(session, in.flags) | O_CREAT | O_EXCL;

@@ -71,6 +71,9 @@ class Page {
   // left): the guest sees the name, and gets the error when it looks it up.
   fuse_entry_out look_up(Inode* parent, const Entry& entry) {
     if (parent == nullptr || is_dot(entry.name)) return {};
+    // To be listed is not to be looked up.
+    const VirtualNode::Child* child = parent->named(entry.name);
+    if (child != nullptr && child->inode->found_once) return {};
     return session_.enter(*parent, entry.name).value_or(fuse_entry_out{});
   }
 
@@ -103,6 +106,7 @@ void fill_virtual(Session& session, Inode& directory, Page& page) {
     if (i == 1) entry.number = parent_number(session, directory);
     if (i >= 2) {
       const VirtualNode::Child& child = children[i - 2];
+      if (child.inode == nullptr) continue;
       entry.name = child.name.c_str();
       entry.number = shown_number(session, *child.inode);
       entry.type = IFTODT(child.inode->mode);
@@ -149,9 +153,34 @@ Outcome<bool> read_entries(Handle& handle, uint64_t offset) {
   return got > 0;
 }
 
+// Of a host directory that entries are injected into, those come first, at the offsets up to their number; the host's
+// follow, each that much higher. Only the host's largest, which ends a directory on some file systems, stays itself.
+uint64_t above_injected(const Inode& directory, uint64_t host_offset) {
+  uint64_t count = directory.injected.size();
+  return host_offset > INT64_MAX - count ? INT64_MAX : host_offset + count;
+}
+uint64_t host_offset(const Inode& directory, uint64_t offset) {
+  return offset == INT64_MAX ? offset : offset - std::min<uint64_t>(offset, directory.injected.size());
+}
+
+// False when the page is full.
+bool fill_injected(Inode& directory, Page& page) {
+  for (uint64_t i = page.offset(); i < directory.injected.size(); ++i) {
+    const VirtualNode::Child& child = directory.injected[i];
+    if (child.inode == nullptr) continue;
+    Entry entry{.name = child.name.c_str(),
+                .number = InodeTable::shown_number(*child.inode),
+                .type = IFTODT(child.inode->mode),
+                .next_offset = i + 1};
+    if (!page.add(&directory, entry)) return false;
+  }
+  return true;
+}
+
 Outcome<void> fill_host(Session& session, Inode& directory, Handle& handle, Page& page) {
-  uint64_t offset = page.offset();
-  if (offset > INT64_MAX) return refuse(EINVAL);
+  if (page.offset() > INT64_MAX) return refuse(EINVAL);
+  if (!fill_injected(directory, page)) return {};
+  uint64_t offset = host_offset(directory, page.offset());
   for (;;) {
     Outcome<bool> more = read_entries(handle, offset);
     if (!more && page.empty()) return std::unexpected(more.error());
@@ -160,9 +189,10 @@ Outcome<void> fill_host(Session& session, Inode& directory, Handle& handle, Page
     Entry entry{.name = host.name,
                 .number = session.inodes.shown_number(directory.key.device, host.number),
                 .type = host.type,
-                .next_offset = host.offset};
-    if (directory.pinned && std::strcmp(host.name, "..") == 0) entry.number = parent_number(session, directory);
-    bool shown = std::strlen(host.name) <= kMaxNameBytes;
+                .next_offset = above_injected(directory, host.offset)};
+    if (session.inodes.is_leaf(directory) && std::strcmp(host.name, "..") == 0)
+      entry.number = parent_number(session, directory);
+    bool shown = std::strlen(host.name) <= kMaxNameBytes && directory.named(host.name) == nullptr;
     if (shown && !page.add(&directory, entry)) return {};
     handle.next_entry += host.size;
     handle.position = offset = host.offset;
@@ -205,7 +235,7 @@ Outcome<void> serve_opendir(Session& session, Request& request) {
   // The guest notices a changed directory by its time, which two changes within a clock tick share: only what is not
   // changed from here is worth that.
   bool unchanged = session.options.read_only && session.options.cache != Cache::kNone;
-  if (in_memory || unchanged) out.open_flags = FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE;
+  if ((in_memory || unchanged) && !inode->loses_entries()) out.open_flags = FOPEN_CACHE_DIR | FOPEN_KEEP_CACHE;
   request.reply(out);
   return {};
 }

@@ -18,7 +18,7 @@ Outcome<fuse_open_out> open_virtual(Session& session, const Inode& inode, uint32
   if (!inode.is_regular()) return refuse(ELOOP);
   if (wants_write(flags) || (flags & O_TRUNC)) return refuse(EROFS);
   Handle handle;
-  handle.contents = inode.contents.get();
+  handle.contents = inode.contents;
   return add_file_handle(session, inode, std::move(handle), flags);
 }
 

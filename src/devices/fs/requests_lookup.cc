@@ -22,6 +22,7 @@ Outcome<void> serve_lookup(Session& session, Request& request) {
   Inode* parent = TRY(session.inode(request.node()));
   Outcome<fuse_entry_out> entry = session.enter(*parent, request.name());
   if (entry) {
+    session.inodes.found(request.node(), request.name());
     request.reply(*entry);
     return {};
   }

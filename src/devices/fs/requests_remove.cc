@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "devices/fs/requests.h"
@@ -10,34 +11,47 @@
 namespace cloche::fs {
 namespace {
 
-// What a name that is about to go stands for, held so that the quota learns whether it was the last one.
+// What a name that is about to go stands for: a directory that injected entries lie in stays, and the quota learns
+// whether it was the last name.
 class Victim {
  public:
   Victim(Session& session, Inode& parent, const char* name) : quota_(session.quota) {
-    if (!quota_.on()) return;
+    if (!quota_.on() && !session.inodes.injects()) return;
     auto directory = session.inodes.path(parent);
     if (!directory) return;
     auto file = open_beneath(**directory, name, O_PATH);
     if (!file) return;
     file_ = std::move(*file);
     auto stat = stat_of(file_);
-    if (stat && session.inodes.known(*stat, parent) != nullptr) known_ = Quota::Known::kYes;
+    if (!stat) return;
+    const Inode* inode = session.inodes.known(*stat, parent);
+    if (inode == nullptr) return;
+    known_ = Quota::Known::kYes;
+    auto is_there = [](const VirtualNode::Child& child) { return child.inode != nullptr; };
+    holds_injected_ = std::ranges::any_of(inode->injected, is_there);
+  }
+  Outcome<void> check() const {
+    if (holds_injected_) return refuse(ENOTEMPTY);
+    return {};
   }
   bool is_there() const { return static_cast<bool>(file_); }
   void removed() {
-    if (file_) quota_.removed(file_.get(), known_);
+    if (quota_.on() && file_) quota_.removed(file_.get(), known_);
   }
 
  private:
   Quota& quota_;
   Fd file_;
   Quota::Known known_ = Quota::Known::kNo;
+  bool holds_injected_ = false;
 };
 
 Outcome<void> remove(Session& session, Request& request, int flags) {
   Inode* parent = TRY(session.changeable_directory(request.node()));
+  if (parent->named(request.name()) != nullptr) return refuse(EROFS);
   TRY(session.inodes.take_name(*parent, request.name()));
   Victim victim(session, *parent, request.name());
+  if (flags & AT_REMOVEDIR) TRY(victim.check());
   const Fd* directory = TRY(session.inodes.path(*parent));
   Quota::Change growth(session.quota, directory->get());
   if (::unlinkat(directory->get(), request.name(), flags) < 0) return refuse_errno();
@@ -60,6 +74,7 @@ struct Move {
 Outcome<void> rename_on_host(Session& session, Request& request, const Move& move) {
   std::optional<Victim> victim;
   if ((move.flags & RENAME_EXCHANGE) == 0) victim.emplace(session, *move.to, request.name(1));
+  if (victim) TRY(victim->check());
   TRY(check_rename(session, move.flags, move.from != move.to && victim && !victim->is_there()));
   const Fd* from = TRY(session.inodes.path(*move.from));
   const Fd* to = TRY(session.inodes.path(*move.to));
@@ -77,6 +92,7 @@ Outcome<void> rename(Session& session, Request& request, uint64_t new_parent, un
   Inode* to = TRY(session.changeable_directory(new_parent));
   // Two leaves of a share's tree stand to each other as two mounts do.
   if (from->leaf != to->leaf) return refuse(EXDEV);
+  if (from->named(request.name(0)) != nullptr || to->named(request.name(1)) != nullptr) return refuse(EROFS);
   // The inodes known by the two names, where names matter.
   Inode* moved = TRY(session.inodes.take_name(*from, request.name(0)));
   Inode* replaced = TRY(session.inodes.take_name(*to, request.name(1)));

@@ -49,20 +49,20 @@ Outcome<Session::Found> Session::intern(Fd path, Inode& parent, const char* name
 Outcome<Session::Found> Session::find_child(Inode& parent, const char* name) {
   if (!parent.is_directory()) return refuse(ENOTDIR);
   if (parent.sealed) return refuse(ENOENT);
-  if (!parent.is_virtual()) {
-    const Fd* directory = TRY(inodes.path(parent));
-    return intern(TRY(open_beneath(*directory, name, O_PATH)), parent, name);
-  }
-  auto child = std::ranges::find(parent.contents->children, name, &VirtualNode::Child::name);
-  if (child == parent.contents->children.end()) return refuse(ENOENT);
-  return Found{child->inode, TRY(attributes(*child->inode))};
+  const VirtualNode::Child* child = parent.named(name);
+  if (child != nullptr) return Found{child->inode, TRY(attributes(*child->inode))};
+  if (parent.is_virtual()) return refuse(ENOENT);
+  const Fd* directory = TRY(inodes.path(parent));
+  return intern(TRY(open_beneath(*directory, name, O_PATH)), parent, name);
 }
 
 fuse_entry_out Session::entry(Inode& parent, const Found& found) const {
   fuse_entry_out out{};
   out.nodeid = found.inode->id;
   out.attr = found.attributes;
-  set_timeout(parent.is_virtual() ? kForever : entry_timeout(), out.entry_valid, out.entry_valid_nsec);
+  // What is gone after the first look must be asked for again.
+  auto named_for = found.inode->found_once ? 0ms : parent.is_virtual() ? kForever : entry_timeout();
+  set_timeout(named_for, out.entry_valid, out.entry_valid_nsec);
   set_timeout(found.inode->is_virtual() ? kForever : attribute_timeout(), out.attr_valid, out.attr_valid_nsec);
   return out;
 }
