@@ -31,6 +31,7 @@ JOBS = {
         1,
     ),
 }
+MAPPED = "mmap read of 64 MiB in use, dax"
 ON_THE_HOST = {"random-read-direct": "random-read", "random-write-direct": "random-write"}  # tmpfs has no O_DIRECT.
 
 
@@ -61,8 +62,8 @@ class Tree:
         return took
 
 
-def ours(bench, tree, words):
-    flags = ["--cpus", "1", "--memory", str(MEMORY_MIB), "--rootfs", bench.rootfs, "-v", f"{tree.folder}:/s"]
+def ours(bench, tree, words, options=""):
+    flags = ["--cpus", "1", "--memory", str(MEMORY_MIB), "--rootfs", bench.rootfs, "-v", f"{tree.folder}:/s{options}"]
     outcome = harness.run(["/s/fs_job", "/s/result", *words], flags, timeout=SECONDS)
     assert outcome.code == 0, outcome
     return tree.milliseconds()
@@ -112,3 +113,12 @@ def compare(bench, archive, program, repeat, chosen=""):
         times = medians if mib is None else [mib / each for each in medians]
         bench.add("    time, ours to virtiofsd's", [times[0] / times[1]], "", limit=most)
         bench.add("    time, ours to the host's", [times[0] / times[2]], "")
+    if chosen in MAPPED:
+        compare_mapped(bench, tree, repeat)
+
+
+def compare_mapped(bench, tree, repeat):
+    words = ["map", "/s"]
+    with_dax = bench.add(f"fs: {MAPPED}", repeat(lambda: ours(bench, tree, words, ":dax")), "ms")
+    cached = bench.add("    the guest's page cache", repeat(lambda: ours(bench, tree, words)), "ms")
+    bench.add("    time, dax to the guest's page cache", [with_dax / cached], "", limit=1.1)

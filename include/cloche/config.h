@@ -100,6 +100,9 @@ struct Share {
   std::optional<uint64_t> quota_bytes{};
   std::optional<uint64_t> quota_inodes{};
   std::vector<InjectedFile> injected{};  // Into a directory.
+  // MiB of a window of guest addresses through which the guest maps files straight from the host's page cache (DAX); an
+  // even number. A guest can use up as much memory more. Without: files are read into the guest's memory.
+  std::optional<uint32_t> dax_window_mib{};
 };
 
 // Who the command runs as in the guest.

@@ -131,6 +131,26 @@ Result<std::vector<wire::VmInjectedFile>> plan_injected(const Place& place, cons
   return files;
 }
 
+// The guest's kernel keeps 64 bytes of its memory for each page of a window: an eighth of it at most.
+constexpr uint64_t kMostWindowPerMemory = 8;
+
+Result<uint32_t> plan_dax(const std::string& path, const Share& share, const Plan& plan) {
+  if (!share.dax_window_mib) return 0;
+  uint32_t window_mib = *share.dax_window_mib;
+  auto bad = [&](std::string_view why) {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("share {}: a DAX window of {} MiB {}", path, window_mib, why));
+  };
+  if (window_mib == 0 || window_mib % 2 != 0) return bad("is not possible; it takes an even number");
+  // What a guest writes into mapped holes takes space that no request asks for.
+  if (share.quota_bytes || share.quota_inodes) return bad("and a quota do not go together");
+  uint64_t total = window_mib, most = kMostWindowPerMemory * plan.vm.memory_mib;
+  for (const wire::VmShare& other : plan.vm.shares) total += other.dax_window_mib;
+  if (total > most)
+    return bad(
+        fmt::format("makes {} MiB in all; with {} MiB of memory {} MiB is the most", total, plan.vm.memory_mib, most));
+  return window_mib;
+}
+
 Result<void> plan_share(const Share& share, Plan& plan) {
   if (share.host_path.empty()) return fail(ErrorCode::kInvalidArgument, "share: the path on the host is empty");
   std::string guest_path = TRY(clean_guest_path("share", share.guest_path));
@@ -152,6 +172,7 @@ Result<void> plan_share(const Share& share, Plan& plan) {
   uint64_t bytes = TRY(plan_quota(place.path, "bytes", share.quota_bytes));
   uint64_t inodes = TRY(plan_quota(place.path, "inodes", share.quota_inodes));
   auto injected = TRY(plan_injected(place, share));
+  uint32_t dax_window_mib = TRY(plan_dax(place.path, share, plan));
   plan.vm.shares.push_back({.tag = tag,
                             .host_path = place.path,
                             .read_only = read_only,
@@ -165,7 +186,8 @@ Result<void> plan_share(const Share& share, Plan& plan) {
                             .quota_inodes = inodes,
                             .users = std::move(users),
                             .groups = std::move(groups),
-                            .injected = std::move(injected)});
+                            .injected = std::move(injected),
+                            .dax_window_mib = dax_window_mib});
   plan.vm.start.mounts.push_back({tag, guest_path, read_only, is_file});
   return {};
 }

@@ -211,6 +211,26 @@ TEST_F(PlanTest, InjectedFilesReachTheVmm) {
   EXPECT_THAT(why_not({.path = "a"}), HasSubstr("only a directory"));
 }
 
+TEST_F(PlanTest, DaxWindows) {
+  Config config = base();
+  std::string data = fake_.make_directory("data");
+  config.memory_mib = 128;
+  config.shares = {{.host_path = data, .guest_path = "/a", .dax_window_mib = 64},
+                   {.host_path = data, .guest_path = "/b", .dax_window_mib = 960}};
+  auto made = plan(config);
+  ASSERT_TRUE(made) << made.error().message();
+  EXPECT_EQ(made->vm.shares[0].dax_window_mib, 64u);
+  EXPECT_EQ(made->vm.shares[1].dax_window_mib, 960u);
+  config.shares[1].dax_window_mib = 962;
+  EXPECT_THAT(why(config), HasSubstr("with 128 MiB of memory 1024 MiB is the most"));
+  for (uint32_t wrong : {0u, 1u, 3u}) {
+    config.shares[1].dax_window_mib = wrong;
+    EXPECT_THAT(why(config), HasSubstr("an even number"));
+  }
+  config.shares[1] = {.host_path = data, .guest_path = "/b", .quota_bytes = 1, .dax_window_mib = 2};
+  EXPECT_THAT(why(config), HasSubstr("a quota do not go together"));
+}
+
 TEST_F(PlanTest, IdsAreMappedByRootOnly) {
   Config config = base();
   std::string data = "/usr";  // Anybody may read it.

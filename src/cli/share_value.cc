@@ -31,6 +31,19 @@ constexpr std::array<Choice, 9> kChoices{{
     {"locks=host", [](Share& share) { share.locks = ShareLocks::kHost; }},
 }};
 
+constexpr uint32_t kUsualDaxMib = 256;
+
+// "dax" or "dax=MIB"; the API checks the number.
+bool parse_dax(std::string_view text, Share& share) {
+  text.remove_prefix(std::string_view("dax").size());
+  share.dax_window_mib = kUsualDaxMib;
+  if (text.empty()) return true;
+  Result<uint64_t> size = parse_memory(std::string(text.substr(1)));
+  if (!size || *size > UINT32_MAX) return false;
+  share.dax_window_mib = static_cast<uint32_t>(*size);
+  return true;
+}
+
 // "GUEST/HOST" or "GUEST/HOST/COUNT".
 bool parse_range(std::string_view text, IdRange& range) {
   std::array<uint32_t*, 3> parts{&range.guest, &range.host, &range.count};
@@ -108,6 +121,10 @@ std::string take_option(std::string_view option, Share& share) {
   constexpr std::string_view kInject = "inject=", kOnce = "inject-once=";
   if (option.starts_with(kInject)) return take_injected(option.substr(kInject.size()), InjectedLookups::kAny, share);
   if (option.starts_with(kOnce)) return take_injected(option.substr(kOnce.size()), InjectedLookups::kOne, share);
+  if (option == "dax" || option.starts_with("dax=")) {
+    if (parse_dax(option, share)) return {};
+    return fmt::format("'{}' is not dax or dax=SIZE; write the size as 64 (MiB), 64M or 1G", option);
+  }
   std::string why;
   if (take_quota(option, share, why)) return why;
   for (auto [name, ranges] : {std::pair{"uidmap=", &share.users}, std::pair{"gidmap=", &share.groups}}) {
@@ -119,8 +136,8 @@ std::string take_option(std::string_view option, Share& share) {
     return {};
   }
   return fmt::format(
-      "'{}' is not an option; there are ro, rw, cache=none|auto|always, timeout=, devices, acl, locks=guest|host, "
-      "uidmap=, gidmap=, quota=, inodes=, inject=, inject-once=",
+      "'{}' is not an option; there are ro, rw, cache=none|auto|always, timeout=, dax, dax=, devices, acl, "
+      "locks=guest|host, uidmap=, gidmap=, quota=, inodes=, inject=, inject-once=",
       option);
 }
 

@@ -101,6 +101,16 @@ TEST(ShareFlag, Options) {
   EXPECT_EQ(parse_share("/host:/guest:quota=0")->quota_bytes, 0u);
 }
 
+TEST(ShareFlag, Dax) {
+  EXPECT_FALSE(parse_share("/host:/guest:ro")->dax_window_mib);
+  EXPECT_EQ(parse_share("/host:/guest:dax")->dax_window_mib, 256u);
+  EXPECT_EQ(parse_share("/host:/guest:dax=64")->dax_window_mib, 64u);
+  EXPECT_EQ(parse_share("/host:/guest:ro,dax=2G")->dax_window_mib, 2048u);
+  for (const char* bad : {"dax=", "dax=x", "dax=-1", "dax=99999999999999G"})
+    EXPECT_THAT(parse_share(std::string("/host:/guest:") + bad).error().what, HasSubstr("is not dax or dax=SIZE"))
+        << bad;
+}
+
 TEST(ShareFlag, Injects) {
   auto share = parse_share("/host:/guest:inject=run/,inject=run/null=/dev/null,inject-once=it=/proc/self/comm").value();
   ASSERT_EQ(share.injected.size(), 3u);

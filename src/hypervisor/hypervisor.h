@@ -24,6 +24,7 @@ enum class ExitKind {
   kInterrupted,    // kick(), or a signal: nothing happened in the guest
   kHalted,         // HLT with nobody to wake it (no in-kernel interrupt chip)
   kShutdown,       // triple fault
+  kNoMemory,       // an access to guest memory that the host cannot give: beyond the end of a mapped file, or read-only
   kInternalError,  // the hypervisor could not go on; `detail` says why
 };
 
@@ -59,6 +60,8 @@ class VirtualMachine {
   virtual ~VirtualMachine() = default;
   // Makes the regions guest memory. `memory` must outlive the VM.
   virtual Result<void> map_memory(const GuestMemory& memory) = 0;
+  // Makes shared memory of a device guest memory as well. What is mapped at `window.bytes` may change at any time.
+  virtual Result<void> map_window(const MemoryRegion& window) = 0;
   // Interrupt controllers inside the hypervisor. After map_memory, before create_cpu.
   virtual Result<void> create_interrupt_chips() = 0;
   virtual Result<std::unique_ptr<VirtualCpu>> create_cpu(unsigned index) = 0;

@@ -93,8 +93,9 @@ Result<void> Machine::add_device(virtio::Device& device, std::string name) {
   uint64_t base = x86_64::kMmioBase + index * virtio::MmioTransport::kSize;
   uint32_t line = x86_64::kDeviceLines[index % std::size(x86_64::kDeviceLines)];
   irqs_.push_back(std::make_unique<VmIrq>(*vm_, line));
-  transports_.push_back(
-      TRY(virtio::MmioTransport::create({memory_, *loop_, *irqs_.back(), config_.log, std::move(name)}, device)));
+  GuestAddr window = TRY(place_window(device.shared_memory()));
+  transports_.push_back(TRY(
+      virtio::MmioTransport::create({memory_, *loop_, *irqs_.back(), config_.log, std::move(name), window}, device)));
   virtio::MmioTransport& transport = *transports_.back();
   TRY(mmio_.add(base, virtio::MmioTransport::kSize, transport));
   for (uint32_t queue = 0; queue < transport.kicks().size(); ++queue)
@@ -142,6 +143,7 @@ Result<void> Machine::load_boot_image() {
 
 Result<void> Machine::create_cpus() {
   auto supported = TRY(vm_->supported_cpuid());
+  seen_repairs_.resize(config_.cpus);
   for (unsigned index = 0; index < config_.cpus; ++index) {
     cpus_.push_back(TRY(vm_->create_cpu(index)));
     TRY(x86_64::set_up_cpu(*cpus_.back(), supported, {index, config_.cpus}, kernel_.entry));

@@ -65,6 +65,7 @@ class Machine {
   Result<void> create_cpus();
 
   Result<void> add_device(virtio::Device& device, std::string name);
+  Result<GuestAddr> place_window(std::span<std::byte> bytes);
   Result<boot::LoadedKernel> load_kernel();
   std::string command_line() const;
   Result<vsock::HostStream> connect_stream(uint32_t port);
@@ -72,6 +73,7 @@ class Machine {
   // vCPU threads.
   void run_cpu(unsigned index);
   bool serve_exit(const hypervisor::Exit& exit, unsigned index);
+  bool repair_memory(unsigned index);
   void cpu_ended(EndKind kind, std::string detail);
 
   // Loop thread.
@@ -98,6 +100,9 @@ class Machine {
   Console console_;
   vsock::Vsock vsock_;
   std::vector<std::unique_ptr<fs::Fs>> shares_;
+  std::vector<MemoryRegion> windows_;
+  uint64_t repairs_ = 0;                // Loop thread: of windows, so far.
+  std::vector<uint64_t> seen_repairs_;  // Loop thread: how many each vCPU has been told of.
   std::vector<std::unique_ptr<VmIrq>> irqs_;
   std::vector<std::unique_ptr<virtio::MmioTransport>> transports_;
   GuestSession session_;

@@ -76,6 +76,11 @@ bool Machine::serve_exit(const hypervisor::Exit& exit, unsigned index) {
     case ExitKind::kShutdown:
       cpu_ended(EndKind::kTripleFault, fmt::format("triple fault on vCPU {}: {}", index, cpus_[index]->describe()));
       return false;
+    case ExitKind::kNoMemory:
+      if (repair_memory(index)) return true;
+      cpu_ended(EndKind::kCpuError, fmt::format("the guest accessed memory that the host cannot give it (EFAULT): {}",
+                                                cpus_[index]->describe()));
+      return false;
     case ExitKind::kHalted:
       cpu_ended(EndKind::kReset, "the guest halted for good");
       return false;

@@ -29,14 +29,26 @@ Result<GuestMemory> GuestMemory::create(std::span<const Range> ranges) {
   return memory;
 }
 
-Result<std::span<std::byte>> GuestMemory::range(GuestAddr address, uint64_t size) const {
-  for (const MemoryRegion& region : regions_) {
+namespace {
+
+Result<std::span<std::byte>> find(std::span<const MemoryRegion> regions, GuestAddr address, uint64_t size) {
+  for (const MemoryRegion& region : regions) {
     if (address < region.start) continue;
     uint64_t offset = address.value - region.start.value;
     if (offset > region.bytes.size() || size > region.bytes.size() - offset) continue;
     return region.bytes.subspan(offset, size);
   }
   return fail(ErrorCode::kGuest, fmt::format("{} bytes at guest address {:#x} are not memory", size, address.value));
+}
+
+}  // namespace
+
+Result<std::span<std::byte>> GuestMemory::range(GuestAddr address, uint64_t size) const {
+  return find(regions_, address, size);
+}
+
+Result<std::span<std::byte>> GuestMemory::window_range(GuestAddr address, uint64_t size) const {
+  return find(windows_, address, size);
 }
 
 Result<void> GuestMemory::copy_in(GuestAddr address, std::span<const std::byte> from) const {

@@ -58,12 +58,18 @@ class GuestMemory {
     return copy_in(address, std::as_bytes(std::span(&value, 1)));
   }
 
+  // Adds a place that the guest can reach and that is not its memory: a device's shared memory, which outlives this.
+  // Before the VM runs. What lies there are files of the host: where one has shrunk, whoever touches it gets SIGBUS. So
+  // range() does not know of it, and only system calls, which answer EFAULT, may be given what window_range() yields.
+  void add_window(MemoryRegion window) { windows_.push_back(window); }
+  Result<std::span<std::byte>> window_range(GuestAddr address, uint64_t size) const;
+
   std::span<const MemoryRegion> regions() const { return regions_; }
   uint64_t size() const;  // All regions together, in bytes.
 
  private:
   std::vector<Mmap> mappings_;
-  std::vector<MemoryRegion> regions_;
+  std::vector<MemoryRegion> regions_, windows_;
 };
 
 }  // namespace cloche

@@ -41,6 +41,12 @@ class Device {
   // Reads config space. Bytes past its end are zero.
   virtual void read_config(uint64_t offset, std::span<std::byte> out) const;
   virtual void write_config(uint64_t offset, std::span<const std::byte> data);
+  // The device's shared memory region 0 (section 2.10), as it lies in this process; empty: it has none. The machine
+  // gives it a place among the guest's addresses.
+  virtual std::span<std::byte> shared_memory() const { return {}; }
+  // Whether the guest's buffers may lie in shared memory of any device, where nothing of ours may touch them (see
+  // GuestMemory::add_window): they go to system calls as they are, or through Chain's copies.
+  virtual bool takes_shared_buffers() const { return false; }
 
   // The driver is ready (DRIVER_OK). `driver` stays valid until reset() returns.
   virtual void activate(Driver& driver) { static_cast<void>(driver); }

@@ -43,7 +43,8 @@ void DeviceRunner::deactivate() {
 Result<void> DeviceRunner::map_queues(const Layouts& layouts) {
   std::span<const uint16_t> most = device_.queue_sizes();
   Queue::Features features{.indirect = (features_ & kFeatureRingIndirectDesc) != 0,
-                           .event_index = (features_ & kFeatureRingEventIdx) != 0};
+                           .event_index = (features_ & kFeatureRingEventIdx) != 0,
+                           .shared_buffers = device_.takes_shared_buffers()};
   queues_.clear();
   queues_.resize(most.size());
   for (size_t i = 0; i < most.size(); ++i) {

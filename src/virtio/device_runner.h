@@ -22,7 +22,8 @@ struct TransportWiring {
   EventLoop& loop;
   IrqLine& irq;
   Log log;
-  std::string name;  // For log lines: "fs share0".
+  std::string name;           // For log lines: "fs share0".
+  GuestAddr shared_memory{};  // Where the guest finds the device's, if it has any.
 };
 
 // Registers that the device changes behind the driver's back. Atomic, so that neither thread ever waits for the other.

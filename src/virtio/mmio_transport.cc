@@ -95,11 +95,25 @@ uint32_t MmioTransport::read_register(uint64_t offset) const {
     case mmio::kQueueNumMax:
     case mmio::kQueueReady:
       return read_queue_register(offset);
-    // Shared memory regions: there are none, which their length says by being all ones; and registers that only take
-    // writes.
+    case mmio::kShmLenLow:
+    case mmio::kShmLenHigh:
+    case mmio::kShmBaseLow:
+    case mmio::kShmBaseHigh:
+      return read_shared_memory_register(offset);
+    // Registers that only take writes.
     default:
       return kAllOnes;
   }
+}
+
+// A region that does not exist says so by a length of all ones.
+uint32_t MmioTransport::read_shared_memory_register(uint64_t offset) const {
+  uint64_t size = device_.shared_memory().size();
+  std::lock_guard lock(mutex_);
+  if (shared_memory_sel_ != 0 || size == 0) return kAllOnes;
+  bool is_length = offset == mmio::kShmLenLow || offset == mmio::kShmLenHigh;
+  bool is_low = offset == mmio::kShmLenLow || offset == mmio::kShmBaseLow;
+  return half(is_length ? size : wiring_.shared_memory.value, is_low ? 0 : 1);
 }
 
 uint32_t MmioTransport::read_queue_register(uint64_t offset) const {
@@ -123,6 +137,9 @@ void MmioTransport::write_register(uint64_t offset, uint32_t value) {
       break;
     case mmio::kQueueSel:
       queue_sel_ = value;
+      break;
+    case mmio::kShmSel:
+      shared_memory_sel_ = value;
       break;
     default:
       write_queue_register(offset, value);
@@ -229,6 +246,7 @@ void MmioTransport::reset() {
   driver_features_sel_ = 0;
   driver_features_ = 0;
   queue_sel_ = 0;
+  shared_memory_sel_ = 0;
   std::ranges::fill(queues_, QueueRegisters{});
 }
 

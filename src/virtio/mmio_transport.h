@@ -51,6 +51,7 @@ class MmioTransport final : public BusDevice {
 
   uint32_t read_register(uint64_t offset) const;
   uint32_t read_queue_register(uint64_t offset) const;
+  uint32_t read_shared_memory_register(uint64_t offset) const;
   void write_register(uint64_t offset, uint32_t value);
   void write_queue_register(uint64_t offset, uint32_t value);
   void write_driver_features(uint32_t value);
@@ -80,6 +81,7 @@ class MmioTransport final : public BusDevice {
   uint32_t driver_features_sel_ = 0;
   uint64_t driver_features_ = 0;
   uint32_t queue_sel_ = 0;
+  uint32_t shared_memory_sel_ = 0;
   std::vector<QueueRegisters> queues_;
 };
 

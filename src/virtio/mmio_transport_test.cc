@@ -25,6 +25,7 @@ class Echo : public Device {
     read_config_bytes(std::as_bytes(std::span(kConfig)), offset, out);
   }
   void write_config(uint64_t offset, std::span<const std::byte>) override { last_config_write = offset; }
+  std::span<std::byte> shared_memory() const override { return window; }
   void activate(Driver& given) override {
     driver = &given;
     ++activations;
@@ -51,6 +52,7 @@ class Echo : public Device {
   uint64_t last_config_write = 0;
   bool fault_on_activate = false;
   bool host_failure = false;
+  std::span<std::byte> window;
 };
 
 struct CountingIrq : IrqLine {
@@ -61,10 +63,12 @@ struct CountingIrq : IrqLine {
 // A transport and the driver that speaks to it. The loop does not run unless a test runs it: calls into it happen in
 // place, and serve() does what its kick watches would do.
 struct Rig {
+  static constexpr GuestAddr kWindow{0x1'2345'6000};
+
   Rig() {
     loop = EventLoop::create().value();
     Log log(LogLevel::kDebug, [this](LogLevel, std::string_view line) { lines.emplace_back(line); });
-    transport = MmioTransport::create({memory.guest(), *loop, irq, log, "echo"}, device).value();
+    transport = MmioTransport::create({memory.guest(), *loop, irq, log, "echo", kWindow}, device).value();
     for (uint16_t size : Echo::kSizes) rings.emplace_back(memory, static_cast<unsigned>(rings.size()), size);
   }
 
@@ -142,6 +146,24 @@ TEST(MmioTransport, HasNoSharedMemory) {
   rig.write(mmio::kShmSel, 0);
   for (uint64_t offset : {mmio::kShmLenLow, mmio::kShmLenHigh, mmio::kShmBaseLow, mmio::kShmBaseHigh})
     EXPECT_EQ(rig.read(offset), ~0u);
+}
+
+TEST(MmioTransport, SharedMemoryIsRegionZero) {
+  Rig rig;
+  std::array<std::byte, 4096> window;
+  rig.device.window = window;
+  rig.write(mmio::kShmSel, 0);
+  EXPECT_EQ(rig.read(mmio::kShmLenLow), 4096u);
+  EXPECT_EQ(rig.read(mmio::kShmLenHigh), 0u);
+  EXPECT_EQ(rig.read(mmio::kShmBaseLow), 0x2345'6000u);
+  EXPECT_EQ(rig.read(mmio::kShmBaseHigh), 1u);
+  for (uint32_t other : {1u, ~0u}) {
+    rig.write(mmio::kShmSel, other);
+    EXPECT_EQ(rig.read(mmio::kShmLenLow), ~0u);
+    EXPECT_EQ(rig.read(mmio::kShmLenHigh), ~0u);
+  }
+  rig.write(mmio::kStatus, 0);
+  EXPECT_EQ(rig.read(mmio::kShmLenLow), 4096u) << "a reset selects the first";
 }
 
 TEST(MmioTransport, ServesAKickedRequest) {

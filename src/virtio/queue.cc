@@ -1,6 +1,8 @@
 #include "virtio/queue.h"
 
 #include <fmt/format.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -28,6 +30,12 @@ std::atomic_ref<uint16_t> word(std::span<std::byte> ring, uint64_t offset) {
 void copy_once(void* to, const std::byte* from, size_t size) {
   std::memcpy(to, from, size);
   asm volatile("" ::: "memory");
+}
+
+// Copies to or from a window, in the kernel: where a file has shrunk it answers EFAULT, and a memcpy would be SIGBUS.
+bool copy_by_kernel(void* to, const std::byte* from, size_t size) {
+  iovec local{to, size}, remote{const_cast<std::byte*>(from), size};
+  return ::process_vm_readv(::getpid(), &local, 1, &remote, 1, 0) == static_cast<ssize_t>(size);
 }
 
 // The next 16 bytes of a table, copied once; neither table nor entry need be aligned (section 2.7.5.3 asks nothing of
@@ -63,7 +71,7 @@ Result<std::span<std::byte>> ring_part(const GuestMemory& memory, GuestAddr addr
 // Follows one table of descriptors, the queue's own or an indirect one, and collects the buffers.
 class Walk {
  public:
-  Walk(const GuestMemory& memory, Chain& chain) : memory_(memory), chain_(chain) {}
+  Walk(const GuestMemory& memory, Chain& chain, bool windows) : memory_(memory), chain_(chain), windows_(windows) {}
 
   // From `index` on, at most `most` descriptors. Stops at the chain's end, or at an indirect descriptor, which it
   // returns.
@@ -91,7 +99,7 @@ class Walk {
     bytes_ += descriptor.length;  // In 64 bits: at most 2 * 32768 descriptors of under 4 GiB cannot wrap it.
     if (bytes_ > Queue::kMaxChainBytes)
       return fail(ErrorCode::kGuest, fmt::format("a request is larger than {} bytes", Queue::kMaxChainBytes));
-    std::span<std::byte> buffer = TRY(memory_.range({descriptor.address}, descriptor.length));
+    std::span<std::byte> buffer = TRY(find({descriptor.address}, descriptor.length));
     if (writable) {
       chain_.writable.push_back(buffer);
     } else {
@@ -100,8 +108,17 @@ class Walk {
     return {};
   }
 
+  Result<std::span<std::byte>> find(GuestAddr address, uint64_t size) {
+    auto memory = memory_.range(address, size);
+    if (memory || !windows_) return memory;
+    auto window = memory_.window_range(address, size);
+    if (window) chain_.in_window = true;
+    return window;
+  }
+
   const GuestMemory& memory_;
   Chain& chain_;
+  bool windows_;  // Buffers may lie there too.
   uint64_t bytes_ = 0;
   bool seen_writable_ = false;
 };
@@ -144,7 +161,11 @@ bool Chain::copy_out(size_t offset, std::span<std::byte> to) const {
       continue;
     }
     size_t take = std::min(to.size() - done, span.size() - offset);
-    copy_once(to.data() + done, span.data() + offset, take);
+    if (in_window) {
+      if (!copy_by_kernel(to.data() + done, span.data() + offset, take)) return false;
+    } else {
+      copy_once(to.data() + done, span.data() + offset, take);
+    }
     done += take;
     offset = 0;
   }
@@ -161,7 +182,11 @@ bool Chain::copy_in(size_t offset, std::span<const std::byte> from) const {
       continue;
     }
     size_t take = std::min(from.size(), span.size() - offset);
-    std::memcpy(span.data() + offset, from.data(), take);
+    if (in_window) {
+      if (!copy_by_kernel(span.data() + offset, from.data(), take)) return false;
+    } else {
+      std::memcpy(span.data() + offset, from.data(), take);
+    }
     from = from.subspan(take);
     offset = 0;
   }
@@ -239,7 +264,7 @@ Result<std::optional<Chain>> Queue::pop() {
 Result<Chain> Queue::walk(uint16_t head) const {
   Chain chain;
   chain.head = head;
-  Walk walk(*memory_, chain);
+  Walk walk(*memory_, chain, features_.shared_buffers);
   std::optional<Descriptor> indirect = TRY(walk.run(descriptors_, head, layout_.size));
   if (!indirect) return chain;
   if (!features_.indirect) return fail(ErrorCode::kGuest, "an indirect descriptor, which was not negotiated");

@@ -21,12 +21,16 @@ struct Chain {
   uint16_t head = 0;
   std::vector<std::span<const std::byte>> readable;
   std::vector<std::span<std::byte>> writable;
+  // Some of them lie in a device's shared memory (GuestMemory::add_window): to be touched by system calls only.
+  bool in_window = false;
 
   size_t readable_size() const;
   size_t writable_size() const;
-  // Copies bytes [offset, offset + to.size()) of the readable half; false when it is shorter.
+  // Copies bytes [offset, offset + to.size()) of the readable half; false when it is shorter, or lies in a window where
+  // there is nothing.
   bool copy_out(size_t offset, std::span<std::byte> to) const;
-  // Copies into the writable half at `offset`; false when it is shorter (nothing is written then).
+  // Copies into the writable half at `offset`; false when it is shorter (nothing is written then), or lies in a window
+  // where there is nothing to write to.
   bool copy_in(size_t offset, std::span<const std::byte> from) const;
   // The readable / writable half without its first `offset` bytes, at most `size` bytes of it, as spans (for
   // readv/writev).
@@ -47,6 +51,7 @@ class Queue {
   struct Features {
     bool indirect = false;
     bool event_index = false;
+    bool shared_buffers = false;  // Device::takes_shared_buffers().
   };
   // Everything of a queue that a snapshot must hold, apart from its layout.
   struct State {

@@ -1,6 +1,8 @@
 #include "virtio/queue.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <array>
 #include <random>
@@ -199,6 +201,65 @@ TEST(Queue, BufferOutsideMemoryFaults) {
   Rig rig;
   rig.poke({{.address = FakeMemory::kSize - 2, .length = 2}});
   EXPECT_EQ(rig.pop().readable_size(), 2u);
+}
+
+// A file of one page mapped as two, where a device's shared memory is: an access to the second one fails.
+class Window {
+ public:
+  static constexpr size_t kPage = 4096;
+  Window() : fd_(::memfd_create("window", MFD_CLOEXEC)) {
+    EXPECT_EQ(::ftruncate(fd_, kPage), 0);
+    void* mapped = ::mmap(nullptr, 2 * kPage, PROT_READ | PROT_WRITE, MAP_SHARED, fd_, 0);
+    EXPECT_NE(mapped, MAP_FAILED);
+    bytes = {static_cast<std::byte*>(mapped), 2 * kPage};
+  }
+  ~Window() {
+    ::munmap(bytes.data(), bytes.size());
+    ::close(fd_);
+  }
+  Window(const Window&) = delete;
+  Window& operator=(const Window&) = delete;
+  std::span<std::byte> bytes;
+
+ private:
+  int fd_;
+};
+
+TEST(Queue, BufferInSharedMemoryFaultsUnlessTheDeviceTakesThem) {
+  Window window;
+  Rig rig;
+  uint64_t address = rig.memory.add_window(window.bytes).value;
+  rig.poke({{.address = address, .length = 8}});
+  EXPECT_TRUE(rig.faults());
+}
+
+TEST(Queue, BuffersInSharedMemoryAreCopiedOrRefused) {
+  Window window;
+  Rig rig({.shared_buffers = true});
+  uint64_t address = rig.memory.add_window(window.bytes).value;
+  window.bytes[5] = std::byte{7};
+  uint16_t flags = kDescNext, last = kDescWrite;
+  rig.poke({{.address = address, .length = 8, .flags = flags, .next = 1},
+            {.address = address + Window::kPage, .length = 8, .flags = flags, .next = 2},
+            {.address = address + 16, .length = 8, .flags = static_cast<uint16_t>(last | flags), .next = 3},
+            {.address = address + Window::kPage, .length = 8, .flags = last}});
+  Chain chain = rig.pop();
+  EXPECT_TRUE(chain.in_window);
+  Bytes out(8), in = pattern(8);
+  EXPECT_TRUE(chain.copy_out(0, out));
+  EXPECT_EQ(out[5], std::byte{7});
+  EXPECT_FALSE(chain.copy_out(8, out)) << "there is no file";
+  EXPECT_TRUE(chain.copy_in(0, in));
+  EXPECT_TRUE(std::ranges::equal(in, window.bytes.subspan(16, 8)));
+  EXPECT_FALSE(chain.copy_in(8, in));
+}
+
+TEST(Queue, BufferAcrossTheEndOfSharedMemoryFaults) {
+  Window window;
+  Rig rig({.shared_buffers = true});
+  uint64_t address = rig.memory.add_window(window.bytes).value;
+  rig.poke({{.address = address + 2 * Window::kPage - 4, .length = 8}});
+  EXPECT_TRUE(rig.faults());
 }
 
 TEST(Queue, SumOfBytesIsCapped) {

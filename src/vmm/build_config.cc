@@ -62,7 +62,8 @@ fs::Options share_options(const wire::VmShare& share, const wire::Start& start) 
           .users = map_of(share.users, ::geteuid(), start.uid),
           .groups = map_of(share.groups, ::getegid(), start.gid),
           .quota = {.bytes = limit_of(share.quota_bytes), .inodes = limit_of(share.quota_inodes)},
-          .injected = injections_of(share.injected)};
+          .injected = injections_of(share.injected),
+          .dax_window_bytes = uint64_t{share.dax_window_mib} << 20};
 }
 
 Result<MachineShare> open_root(const wire::VmConfig& config) {

@@ -107,6 +107,7 @@ std::vector<std::byte> encode(const VmConfig& config) {
     put_ranges(to, share.users);
     put_ranges(to, share.groups);
     put_injected(to, share.injected);
+    to.put(share.dax_window_mib);
   }
   to.put(config.timeout_ms);
   to.put(config.log_level);
@@ -124,7 +125,7 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
                             &config.extra_command_line, &config.root_path})
     from.get(*text);
   from.get(config.root);
-  config.shares.resize(from.count(46));
+  config.shares.resize(from.count(50));
   for (VmShare& share : config.shares) {
     from.get(share.tag);
     from.get(share.host_path);
@@ -140,6 +141,7 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
     get_ranges(from, share.users);
     get_ranges(from, share.groups);
     get_injected(from, share.injected);
+    from.get(share.dax_window_mib);
   }
   from.get(config.timeout_ms);
   from.get(config.log_level);

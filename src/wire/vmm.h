@@ -58,6 +58,7 @@ struct VmShare {
   uint64_t quota_bytes = kNoQuota, quota_inodes = kNoQuota;
   std::vector<VmIdRange> users{}, groups{};
   std::vector<VmInjectedFile> injected{};  // A config has to fit into a frame (kMaxFrameBytes), these included.
+  uint32_t dax_window_mib = 0;             // 0: none.
 };
 
 struct VmConfig {

@@ -19,6 +19,7 @@ VmConfig full_config() {
   config.root_path = "/root file system";
   config.root = RootKind::kDirectory;
   config.shares = {{"tag", "/host", true, false}, {"one", "/host/file", false, true}};
+  config.shares[1].dax_window_mib = 64;
   config.shares[0].injected = {{"dir", "", true}, {"dir/file", std::string("a\0b", 3), false, true, 0640}};
   config.timeout_ms = 1500;
   config.has_input = true;

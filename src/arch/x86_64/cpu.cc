@@ -1,5 +1,6 @@
 #include "arch/x86_64/cpu.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "arch/x86_64/layout.h"
@@ -22,6 +23,8 @@ constexpr uint32_t kVmx = 1u << 5;                  // leaf 1, ECX
 constexpr uint32_t kHyperThreading = 1u << 28;      // leaf 1, EDX: EBX[23:16] counts logical processors
 constexpr uint32_t kSvm = 1u << 2;                  // leaf 0x80000001, ECX
 constexpr uint32_t kTopologyExtensions = 1u << 22;  // leaf 0x80000001, ECX
+
+constexpr uint32_t kLeastAddressBits = 36, kMostAddressBits = 52;  // Of any CPU with long mode.
 
 void set_topology(std::vector<CpuidEntry>& entries, uint32_t leaf, CpuPlace place) {
   std::erase_if(entries, [leaf](const CpuidEntry& entry) { return entry.function == leaf; });
@@ -96,6 +99,12 @@ std::vector<CpuidEntry> make_cpuid(std::span<const CpuidEntry> supported, CpuPla
   set_topology(entries, kLeafTopology, place);
   std::erase_if(entries, [](const CpuidEntry& entry) { return entry.function == kLeafTopologyV2; });
   return entries;
+}
+
+uint64_t address_count(std::span<const CpuidEntry> supported) {
+  auto sizes = std::ranges::find(supported, kLeafAmdSizes, &CpuidEntry::function);
+  uint32_t bits = sizes == supported.end() ? kLeastAddressBits : sizes->eax & 0xff;
+  return uint64_t{1} << std::clamp(bits, kLeastAddressBits, kMostAddressBits);
 }
 
 Result<void> set_up_cpu(hypervisor::VirtualCpu& cpu, std::span<const CpuidEntry> supported, CpuPlace place,

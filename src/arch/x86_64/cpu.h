@@ -15,6 +15,9 @@ struct CpuPlace {
 std::vector<hypervisor::x86_64::CpuidEntry> make_cpuid(std::span<const hypervisor::x86_64::CpuidEntry> supported,
                                                        CpuPlace place);
 
+// How many guest physical addresses there are, from what the hypervisor supports.
+uint64_t address_count(std::span<const hypervisor::x86_64::CpuidEntry> supported);
+
 // Sets up the vCPU; the first one to enter the kernel at `entry` by the 64-bit boot protocol, the others to wait for
 // it.
 Result<void> set_up_cpu(hypervisor::VirtualCpu& cpu, std::span<const hypervisor::x86_64::CpuidEntry> supported,

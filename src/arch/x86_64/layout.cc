@@ -11,4 +11,10 @@ std::vector<GuestMemory::Range> memory_ranges(uint64_t memory_mib) {
   return ranges;
 }
 
+GuestAddr first_window(uint64_t memory_mib) {
+  GuestMemory::Range last = memory_ranges(memory_mib).back();
+  uint64_t end = std::max(kHoleEnd, last.start.value + last.size);
+  return {(end + kWindowAlignment - 1) / kWindowAlignment * kWindowAlignment};
+}
+
 }  // namespace cloche::x86_64

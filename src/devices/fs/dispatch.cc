@@ -113,14 +113,21 @@ constexpr void add_files(Table& t) {
   t[FUSE_FSYNCDIR] = {.serve = serve_fsyncdir, .arguments = sizeof(fuse_fsync_in)};
 }
 
+constexpr void add_dax(Table& t) {
+  t[FUSE_SETUPMAPPING] = {.serve = serve_setup_mapping, .arguments = sizeof(fuse_setupmapping_in)};
+  t[FUSE_REMOVEMAPPING] = {
+      .serve = serve_remove_mapping, .arguments = sizeof(fuse_removemapping_in), .tail = Tail::kBytes};
+}
+
 // What is not in it is answered ENOSYS, which Linux remembers and works without: ACCESS (the guest's kernel checks
-// permissions itself), BMAP, POLL, the DAX window.
+// permissions itself), BMAP, POLL.
 constexpr Table kOperations = [] {
   Table table{};
   add_session(table);
   add_attributes(table);
   add_names(table);
   add_files(table);
+  add_dax(table);
   return table;
 }();
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/endian.h"
+#include "devices/fs/dax_files.h"
 #include "devices/fs/dispatch.h"
 #include "devices/fs/session.h"
 
@@ -27,6 +28,7 @@ Result<std::unique_ptr<Fs>> Fs::create(Options options, Node root, Log log, Even
   });
   auto session = std::make_unique<Session>(std::move(options), std::move(log), std::move(self), std::move(inodes));
   session->as_root = acts_as_root();
+  if (uint64_t size = session->options.dax_window_bytes; size != 0) session->window = TRY(DaxWindow::create(size));
   return std::unique_ptr<Fs>(new Fs(std::move(session), loop));
 }
 
@@ -37,14 +39,20 @@ Fs::Fs(std::unique_ptr<Session> session, EventLoop* loop) : session_(std::move(s
   std::memcpy(config_.data() + kTagBytes, &request_queues, sizeof request_queues);
 }
 
-Fs::~Fs() { cancel_timer(); }
+Fs::~Fs() { cancel_timers(); }
 
 void Fs::read_config(uint64_t offset, std::span<std::byte> out) const {
   virtio::read_config_bytes(config_, offset, out);
 }
 
+std::span<std::byte> Fs::shared_memory() const {
+  return session_->window ? session_->window->bytes() : std::span<std::byte>();
+}
+
+bool Fs::repair_window() { return cut_shrunken(*session_); }
+
 void Fs::reset() {
-  cancel_timer();
+  cancel_timers();
   waiting_.clear();
   driver_ = nullptr;
   session_->end();
@@ -61,6 +69,8 @@ Result<virtio::Kick> Fs::on_kick(unsigned index, virtio::Queue& queue) {
 
 void Fs::take(unsigned index, virtio::Queue& queue, virtio::Chain chain) {
   auto written = serve(*session_, chain);
+  restore_grown(*session_);
+  watch_window();
   if (!written && waiting_.size() >= kMostWaiting) written = answer_error(chain, ENOLCK);
   if (written) {
     queue.push(chain.head, *written);
@@ -106,9 +116,20 @@ void Fs::set_timer() {
   });
 }
 
-void Fs::cancel_timer() {
-  if (timer_) loop_->cancel(*timer_);
-  timer_.reset();
+void Fs::watch_window() {
+  if (loop_ == nullptr || window_timer_ || !session_->window || !session_->window->any_mapped()) return;
+  window_timer_ = loop_->at(EventLoop::Clock::now() + kLookForShrunken, [this] {
+    window_timer_.reset();
+    repair_window();
+    watch_window();
+  });
+}
+
+void Fs::cancel_timers() {
+  for (auto* timer : {&timer_, &window_timer_}) {
+    if (*timer) loop_->cancel(**timer);
+    timer->reset();
+  }
 }
 
 }  // namespace cloche::fs

@@ -69,6 +69,7 @@ struct Options {
   QuotaLimits quota{};
   Descriptors descriptors = Descriptors::among(1);
   std::vector<Injection> injected{};
+  uint64_t dax_window_bytes = 0;  // Of the window through which the guest maps files; a multiple of 2 MiB. 0: none.
 };
 
 }  // namespace cloche::fs

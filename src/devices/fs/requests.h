@@ -24,6 +24,8 @@ Handler serve_open, serve_read, serve_write, serve_flush, serve_release, serve_f
 Handler serve_getlk, serve_setlk, serve_setlkw;
 // requests_ioctl.cc
 Handler serve_ioctl;
+// requests_dax.cc
+Handler serve_setup_mapping, serve_remove_mapping;
 // requests_space.cc
 Handler serve_fallocate, serve_lseek, serve_copy_file_range;
 // requests_dir.cc

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "devices/fs/requests.h"
 
@@ -26,9 +27,32 @@ uint32_t wanted_flags(const Options& options) {
   bool own_writes_only = options.cache == Cache::kAlways && !options.read_only;
   // With the write-back cache the guest's times and sizes count, and the host's changes are not looked for.
   flags |= own_writes_only ? FUSE_WRITEBACK_CACHE : FUSE_AUTO_INVAL_DATA;
+  if (options.dax_window_bytes != 0) {
+    flags |= FUSE_MAP_ALIGNMENT;
+    // What is written through the window we do not see: the guest has to take set-user-id bits away itself, for
+    // O_TRUNC as well.
+    flags &= ~(FUSE_HANDLE_KILLPRIV_V2 | FUSE_ATOMIC_O_TRUNC);
+  }
   if (options.acls == Acls::kEnforced) flags |= FUSE_POSIX_ACL;
   if (options.locks == LockScope::kHost) flags |= FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS;
   return flags;
+}
+
+// In the second word of flags. We say for each file whether it is to be mapped through the window; Linux 5.17 and later
+// asks for that unless it is mounted with another option.
+constexpr uint32_t kInodeDax = FUSE_HAS_INODE_DAX >> 32;
+
+// Whether the guest will use the window; what we answer for it then.
+bool agree_on_dax(Session& session, uint32_t flags2, fuse_init_out& out) {
+  if (!session.window) return false;
+  if ((out.flags & FUSE_MAP_ALIGNMENT) == 0) {
+    session.log.warning("fs {}: the guest's kernel does not map files by DAX; it reads them as usual",
+                        session.options.tag);
+    return false;
+  }
+  out.flags2 = flags2 & kInodeDax;
+  out.map_alignment = std::countr_zero(DaxWindow::kGranule);
+  return true;
 }
 
 // Background requests (read-ahead, asynchronous I/O) the guest keeps in flight; beyond them its queue is full anyway.
@@ -56,6 +80,9 @@ Outcome<void> serve_init(Session& session, Request& request) {
     out.max_readahead = std::min(in.max_readahead, kMaxWriteBytes);
     out.flags = in.flags & wanted_flags(session.options);
     session.agreed = out.flags;
+    uint32_t flags2 = 0;
+    if (request.tail().size() >= sizeof flags2) std::memcpy(&flags2, request.tail().data(), sizeof flags2);
+    session.dax = agree_on_dax(session, flags2, out);
     out.max_background = kMaxBackground;
     out.congestion_threshold = kCongestion;
     out.max_write = kMaxWriteBytes;

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "devices/fs/dax_files.h"
+
 namespace cloche::fs {
 namespace {
 
@@ -24,6 +26,8 @@ void Session::end() {
   locks_changed = true;
   inodes.clear();
   quota.end();
+  if (window) window->clear();
+  dax = false;
   started = false;
 }
 
@@ -43,7 +47,7 @@ Outcome<Inode*> Session::changeable_directory(uint64_t id) {
 Outcome<Session::Found> Session::intern(Fd path, Inode& parent, const char* name) {
   HostStat stat = TRY(stat_of(path));
   Inode* found = TRY(inodes.intern(std::move(path), stat, parent, name));
-  return Found{found, from_stat(stat)};
+  return Found{found, attributes_of(*found, stat)};
 }
 
 Outcome<Session::Found> Session::find_child(Inode& parent, const char* name) {
@@ -93,10 +97,16 @@ fuse_attr Session::from_stat(const HostStat& stat) {
   return attr;
 }
 
+fuse_attr Session::attributes_of(Inode& inode, const HostStat& stat) {
+  fuse_attr attr = from_stat(stat);
+  if (dax && is_for_dax(*this, inode, stat)) attr.flags |= FUSE_ATTR_DAX;
+  return attr;
+}
+
 Outcome<fuse_attr> Session::attributes(Inode& inode) {
   if (!inode.is_virtual()) {
     const Fd* path = TRY(inodes.path(inode));
-    return from_stat(TRY(stat_of(*path)));
+    return attributes_of(inode, TRY(stat_of(*path)));
   }
   fuse_attr attr{};
   attr.ino = InodeTable::shown_number(inode);

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <algorithm>
+#include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "base/log.h"
+#include "devices/fs/dax_window.h"
 #include "devices/fs/handle.h"
 #include "devices/fs/inode.h"
 #include "devices/fs/lock_table.h"
@@ -25,6 +28,9 @@ struct Session {
   uint64_t interrupted = 0;    // The request that the guest last gave up waiting for; 0: none.
   bool started = false;        // INIT was answered.
   uint32_t agreed = 0;         // The flags of that answer.
+  std::optional<DaxWindow> window{};
+  bool dax = false;                               // The guest maps files through the window.
+  std::unordered_map<uint64_t, bool> mappable{};  // By device: whether its files can be mapped (dax_files.h).
   bool as_root = false;  // New files can be given to the guest's user, and the host does not clear suid bits for us.
   bool thread_prepared = false;                                            // Creator::prepare_thread() was called.
   std::vector<std::byte> body = std::vector<std::byte>(kMaxBodyBytes);     // The request being served.
@@ -70,6 +76,7 @@ struct Session {
   Creator creator(const Maker& maker);
 
  private:
+  fuse_attr attributes_of(Inode& inode, const HostStat& stat);
   fuse_attr from_stat(const HostStat& stat);
 };
 

@@ -150,6 +150,11 @@ Result<Exit> KvmCpu::run() {
       std::atomic_ref(run_->immediate_exit).store(0, std::memory_order_release);
       return Exit{};
     }
+    if (errno == EFAULT) {
+      Exit exit;
+      exit.kind = ExitKind::kNoMemory;
+      return exit;
+    }
     return fail_errno("run the vCPU");
   }
   return decode();

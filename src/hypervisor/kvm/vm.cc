@@ -36,16 +36,19 @@ class KvmVm final : public VirtualMachine {
   KvmVm(Fd device, Fd vm, size_t run_size) : device_(std::move(device)), vm_(std::move(vm)), run_size_(run_size) {}
 
   Result<void> map_memory(const GuestMemory& memory) override {
-    uint32_t slot = 0;
-    for (const MemoryRegion& region : memory.regions()) {
-      kvm_userspace_memory_region entry{};
-      entry.slot = slot++;
-      entry.guest_phys_addr = region.start.value;
-      entry.memory_size = region.bytes.size();
-      entry.userspace_addr = reinterpret_cast<uintptr_t>(region.bytes.data());
-      if (ioctl_retry(vm_.get(), KVM_SET_USER_MEMORY_REGION, &entry) < 0)
-        return fail_errno(fmt::format("give the VM {} MiB of memory", region.bytes.size() >> 20));
-    }
+    for (const MemoryRegion& region : memory.regions()) TRY(map_window(region));
+    return {};
+  }
+
+  Result<void> map_window(const MemoryRegion& window) override {
+    kvm_userspace_memory_region entry{};
+    entry.slot = next_slot_++;
+    entry.guest_phys_addr = window.start.value;
+    entry.memory_size = window.bytes.size();
+    entry.userspace_addr = reinterpret_cast<uintptr_t>(window.bytes.data());
+    if (ioctl_retry(vm_.get(), KVM_SET_USER_MEMORY_REGION, &entry) < 0)
+      return fail_errno(
+          fmt::format("give the VM {} MiB of memory at {:#x}", window.bytes.size() >> 20, window.start.value));
     return {};
   }
 
@@ -106,6 +109,7 @@ class KvmVm final : public VirtualMachine {
   Fd device_;
   Fd vm_;
   size_t run_size_;
+  uint32_t next_slot_ = 0;
 };
 
 }  // namespace

@@ -58,6 +58,11 @@ class FakeMemory {
   FakeMemory() : memory_(GuestMemory::create(std::array{GuestMemory::Range{{0}, kSize}}).value()) {}
 
   const GuestMemory& guest() const { return memory_; }
+  // Shared memory of a device, behind the buffers.
+  GuestAddr add_window(std::span<std::byte> bytes) {
+    memory_.add_window({{kSize}, bytes});
+    return {kSize};
+  }
 
   // Free room for `size` bytes, contents undefined; given back with release(). First fit, 16-byte aligned.
   GuestAddr allocate(uint64_t size) {

@@ -1,0 +1,84 @@
+#include "devices/fs/dax_files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "devices/fs/session.h"
+
+namespace cloche::fs {
+namespace {
+
+constexpr uint64_t kPage = 4096;
+
+// Whether a file of this device can be mapped as the guest will want it: 9p and FUSE file systems know some that
+// cannot. Nothing: the file cannot be opened, and tells nothing.
+std::optional<bool> try_mapping(Session& session, Inode& inode) {
+  bool writable = !session.options.read_only;
+  Outcome<Fd> file = session.open_regular(inode, writable ? O_RDWR : O_RDONLY);
+  if (!file && writable) {
+    writable = false;
+    file = session.open_regular(inode, O_RDONLY);
+  }
+  if (!file) return std::nullopt;
+  void* mapped = ::mmap(nullptr, kPage, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, file->get(), 0);
+  if (mapped == MAP_FAILED) return false;
+  ::munmap(mapped, kPage);
+  return true;
+}
+
+// How much of a slot its file has now, in whole pages.
+uint64_t backed_now(Session& session, const DaxWindow::Source& source) {
+  Inode* inode = session.inodes.find(source.inode);
+  Outcome<fuse_attr> attributes = inode ? session.attributes(*inode) : refuse(ENOENT);
+  if (!attributes || attributes->size <= source.offset) return 0;
+  uint64_t rest = std::min(attributes->size - source.offset, DaxWindow::kGranule);
+  return (rest + kPage - 1) / kPage * kPage;
+}
+
+Outcome<void> map_again(Session& session, size_t slot) {
+  DaxWindow::Source source = session.window->slots()[slot].source;
+  Inode* inode = TRY(session.inode(source.inode));
+  Fd file = TRY(session.open_regular(*inode, source.writable ? O_RDWR : O_RDONLY));
+  return session.window->map({slot * DaxWindow::kGranule, DaxWindow::kGranule}, source, file.get());
+}
+
+}  // namespace
+
+bool is_for_dax(Session& session, Inode& inode, const HostStat& stat) {
+  if (!inode.is_regular() || inode.is_virtual() || inode.sealed) return false;
+  auto known = session.mappable.find(device_of(stat));
+  if (known != session.mappable.end()) return known->second;
+  std::optional<bool> mappable = try_mapping(session, inode);
+  if (!mappable) return false;
+  if (!*mappable)
+    session.log.warning("fs {}: files of a file system there cannot be mapped; the guest reads them without DAX",
+                        session.options.tag);
+  session.mappable[device_of(stat)] = *mappable;
+  return *mappable;
+}
+
+bool cut_shrunken(Session& session) {
+  if (!session.window) return false;
+  bool any = false;
+  std::span<const DaxWindow::Slot> slots = session.window->slots();
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (slots[i].source.inode == 0) continue;
+    uint64_t backed = backed_now(session, slots[i].source);
+    if (backed < slots[i].backed && session.window->cut(i, backed)) any = true;
+  }
+  return any;
+}
+
+void restore_grown(Session& session) {
+  if (!session.window || !session.window->any_cut()) return;
+  std::span<const DaxWindow::Slot> slots = session.window->slots();
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (!slots[i].cut() || backed_now(session, slots[i].source) <= slots[i].backed) continue;
+    Outcome<void> mapped = map_again(session, i);
+    if (!mapped)
+      session.log.warning("fs {}: a file that has grown again cannot be mapped: {}", session.options.tag,
+                          std::strerror(mapped.error().value));
+  }
+}
+
+}  // namespace cloche::fs

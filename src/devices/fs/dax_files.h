@@ -1,0 +1,22 @@
+// Which files a guest maps through the DAX window, and what becomes of those that change their length on the host
+// meanwhile.
+#pragma once
+
+#include "devices/fs/inode.h"
+
+namespace cloche::fs {
+
+struct Session;
+
+// Whether the guest is to use the window for the file: a regular one of the host, on a file system that can map files.
+// The guest has no other way to a file that it was told to map, so this must be true for what can be mapped only.
+bool is_for_dax(Session& session, Inode& inode, const HostStat& stat);
+
+// Puts memory into the window where files have become shorter than what is mapped of them, as an access there would
+// fail. Whether there was any such place.
+bool cut_shrunken(Session& session);
+// Maps again what cut_shrunken() cut and has grown since. Before the guest is told of a file's new length: it does not
+// ask anew for what it believes mapped.
+void restore_grown(Session& session);
+
+}  // namespace cloche::fs
