@@ -101,8 +101,7 @@ class Machine {
   vsock::Vsock vsock_;
   std::vector<std::unique_ptr<fs::Fs>> shares_;
   std::vector<MemoryRegion> windows_;
-  uint64_t repairs_ = 0;                // Loop thread: of windows, so far.
-  std::vector<uint64_t> seen_repairs_;  // Loop thread: how many each vCPU has been told of.
+  std::vector<uint64_t> seen_repairs_;  // Loop thread: of windows, how many each vCPU has been told of.
   std::vector<std::unique_ptr<VmIrq>> irqs_;
   std::vector<std::unique_ptr<virtio::MmioTransport>> transports_;
   GuestSession session_;

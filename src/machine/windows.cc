@@ -32,9 +32,9 @@ Result<GuestAddr> Machine::place_window(std::span<std::byte> bytes) {
 bool Machine::repair_memory(unsigned index) {
   bool changed = false;
   loop_->call([&] {
-    for (auto& share : shares_)
-      if (share->repair_window()) ++repairs_;
-    changed = std::exchange(seen_repairs_[index], repairs_) != repairs_;
+    uint64_t repairs = 0;
+    for (auto& share : shares_) repairs += share->repair_window();
+    changed = std::exchange(seen_repairs_[index], repairs) != repairs;
   });
   return changed;
 }

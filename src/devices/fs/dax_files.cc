@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "devices/fs/session.h"
 
@@ -26,12 +27,23 @@ std::optional<bool> try_mapping(Session& session, Inode& inode) {
   return true;
 }
 
-// How much of a slot its file has now, in whole pages.
-uint64_t backed_now(Session& session, const DaxWindow::Source& source) {
-  Inode* inode = session.inodes.find(source.inode);
-  Outcome<fuse_attr> attributes = inode ? session.attributes(*inode) : refuse(ENOENT);
-  if (!attributes || attributes->size <= source.offset) return 0;
-  uint64_t rest = std::min(attributes->size - source.offset, DaxWindow::kGranule);
+// What cannot be read cannot be mapped, not even to write to it.
+bool is_readable(Session& session, Inode& inode, const HostStat& stat) {
+  constexpr uint32_t kByAll = 0444;
+  if (session.as_root || (stat.stx_mode & kByAll) == kByAll) return true;
+  Outcome<const Fd*> path = session.inodes.path(inode);
+  return path && ::faccessat((*path)->get(), "", R_OK, AT_EMPTY_PATH | AT_EACCESS) == 0;
+}
+
+// How much of a slot its file has now, in whole pages. As before where that cannot be known.
+uint64_t backed_now(Session& session, const DaxWindow::Slot& slot) {
+  Inode* inode = session.inodes.find(slot.source.inode);
+  if (inode == nullptr) return slot.backed;
+  Outcome<const Fd*> path = session.inodes.path(*inode);
+  Outcome<HostStat> stat = path ? stat_of(**path) : refuse(path.error().value);
+  if (!stat) return slot.backed;
+  if (stat->stx_size <= slot.source.offset) return 0;
+  uint64_t rest = std::min<uint64_t>(stat->stx_size - slot.source.offset, DaxWindow::kGranule);
   return (rest + kPage - 1) / kPage * kPage;
 }
 
@@ -45,7 +57,7 @@ Outcome<void> map_again(Session& session, size_t slot) {
 }  // namespace
 
 bool is_for_dax(Session& session, Inode& inode, const HostStat& stat) {
-  if (!inode.is_regular() || inode.is_virtual() || inode.sealed) return false;
+  if (!inode.is_regular() || inode.is_virtual() || inode.sealed || !is_readable(session, inode, stat)) return false;
   auto known = session.mappable.find(device_of(stat));
   if (known != session.mappable.end()) return known->second;
   std::optional<bool> mappable = try_mapping(session, inode);
@@ -58,12 +70,12 @@ bool is_for_dax(Session& session, Inode& inode, const HostStat& stat) {
 }
 
 bool cut_shrunken(Session& session) {
-  if (!session.window) return false;
+  if (!session.window || !session.window->any_mapped()) return false;
   bool any = false;
   std::span<const DaxWindow::Slot> slots = session.window->slots();
   for (size_t i = 0; i < slots.size(); ++i) {
     if (slots[i].source.inode == 0) continue;
-    uint64_t backed = backed_now(session, slots[i].source);
+    uint64_t backed = backed_now(session, slots[i]);
     if (backed < slots[i].backed && session.window->cut(i, backed)) any = true;
   }
   return any;
@@ -73,7 +85,7 @@ void restore_grown(Session& session) {
   if (!session.window || !session.window->any_cut()) return;
   std::span<const DaxWindow::Slot> slots = session.window->slots();
   for (size_t i = 0; i < slots.size(); ++i) {
-    if (!slots[i].cut() || backed_now(session, slots[i].source) <= slots[i].backed) continue;
+    if (!slots[i].cut() || backed_now(session, slots[i]) <= slots[i].backed) continue;
     Outcome<void> mapped = map_again(session, i);
     if (!mapped)
       session.log.warning("fs {}: a file that has grown again cannot be mapped: {}", session.options.tag,

@@ -155,10 +155,10 @@ TEST_F(DaxTest, AFileThatShrankIsMemoryBehindItsEnd) {
   share();
   uint64_t node = file("file", kGranule);
   ASSERT_EQ(map(node, 0, 0, kRead | kWrite), 0);
-  EXPECT_FALSE(shared->fs->repair_window()) << "nothing has changed";
+  EXPECT_EQ(shared->fs->repair_window(), 0u) << "nothing has changed";
   std::filesystem::resize_file(dir.path("file"), kPage + 1);
-  EXPECT_TRUE(shared->fs->repair_window());
-  EXPECT_FALSE(shared->fs->repair_window());
+  EXPECT_EQ(shared->fs->repair_window(), 1u);
+  EXPECT_EQ(shared->fs->repair_window(), 1u);
   EXPECT_EQ(at(0), 'f');
   EXPECT_EQ(at(2 * kPage), 0);
   at(2 * kPage) = 'x';
@@ -174,7 +174,10 @@ TEST_F(DaxTest, AFileRemovedStaysMapped) {
   uint64_t node = file("file", kPage);
   ASSERT_EQ(map(node, 0), 0);
   std::filesystem::remove(dir.path("file"));
+  shared->fs->repair_window();
+  EXPECT_EQ(at(0), 'f');
   client().forget(node, ~0ull);
+  shared->fs->repair_window();
   EXPECT_EQ(at(0), 'f');
 }
 

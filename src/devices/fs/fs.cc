@@ -49,7 +49,10 @@ std::span<std::byte> Fs::shared_memory() const {
   return session_->window ? session_->window->bytes() : std::span<std::byte>();
 }
 
-bool Fs::repair_window() { return cut_shrunken(*session_); }
+uint64_t Fs::repair_window() {
+  if (cut_shrunken(*session_)) ++repairs_;
+  return repairs_;
+}
 
 void Fs::reset() {
   cancel_timers();
@@ -121,6 +124,7 @@ void Fs::watch_window() {
   window_timer_ = loop_->at(EventLoop::Clock::now() + kLookForShrunken, [this] {
     window_timer_.reset();
     repair_window();
+    restore_grown(*session_);
     watch_window();
   });
 }

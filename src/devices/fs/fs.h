@@ -41,8 +41,8 @@ class Fs final : public virtio::Device {
   Result<virtio::Kick> on_kick(unsigned index, virtio::Queue& queue) override;
 
   // The guest could not access something in the window: puts memory where files of the host have become shorter.
-  // Whether anything changed. Loop thread.
-  bool repair_window();
+  // How often that has been done so far. Loop thread.
+  uint64_t repair_window();
 
  private:
   // High priority (FORGET) and requests: of these, a chain holds 256 pages with its headers (request.h, kMostVectors).
@@ -78,6 +78,7 @@ class Fs final : public virtio::Device {
   EventLoop* loop_;
   virtio::Driver* driver_ = nullptr;
   std::vector<Waiting> waiting_;
+  uint64_t repairs_ = 0;  // Of the window.
   std::optional<EventLoop::TimerId> timer_, window_timer_;
   std::array<std::byte, kTagBytes + sizeof(uint32_t)> config_{};
 };

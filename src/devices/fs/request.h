@@ -57,7 +57,7 @@ class Request {
   // Appends to the reply; what does not fit is our mistake, as room() says what does.
   void reply(std::span<const std::byte> bytes) {
     [[maybe_unused]] bool fits = chain_.copy_in(sizeof(fuse_out_header) + replied_, bytes);
-    assert(fits);
+    assert(fits || chain_.in_window);  // There, a file of the host may have shrunk.
     replied_ += bytes.size();
   }
   template <typename T>

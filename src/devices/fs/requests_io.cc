@@ -93,8 +93,9 @@ Outcome<void> read_file(int fd, off_t offset, size_t size, Request& request) {
     auto sink = request.sink(size - done, vectors);
     ssize_t got = ::preadv(fd, sink.data(), static_cast<int>(sink.size()), offset + static_cast<off_t>(done));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && done == 0) return refuse_errno();
-    if (got <= 0) break;
+    // After some bytes as well: fewer of them without an error would be the end of the file.
+    if (got < 0) return refuse_errno();
+    if (got == 0) break;
     request.reply_data(static_cast<size_t>(got));
     done += static_cast<size_t>(got);
   }
