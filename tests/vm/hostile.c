@@ -1,42 +1,8 @@
 // A guest kernel that is an enemy: writes random values to every virtio-mmio register and sets up rings full of
-// nonsense, for ever.
-//
-// Entered in 64-bit mode with the first 4 GiB mapped one to one. Its own code and stack lie below kPlayground, and no
-// address it gives to a device does, so that it never corrupts itself. It says on the serial port how far it is.
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-typedef unsigned long u64;
+// nonsense, for ever. It says on the serial port how far it is.
+#include "bare_metal.h"
 
 enum { kDevices = 10, kQueueSize = 64 };
-static const u64 kMmio = 0xd0000000, kPlayground = 32u << 20, kPlaygroundSize = 16u << 20;
-
-static u64 state = 88172645463325252ul;
-
-static u64 pick(void) {  // xorshift64
-  state ^= state << 13;
-  state ^= state >> 7;
-  return state ^= state << 17;
-}
-
-static u32 below(u32 limit) { return (u32)(pick() % limit); }
-
-static void say(const char* text) {
-  for (; *text; ++text) __asm__ volatile("outb %0, %1" : : "a"(*text), "Nd"((u16)0x3f8));
-}
-
-static void say_number(u32 value) {
-  char digits[12];
-  int at = 11;
-  digits[at] = 0;
-  do digits[--at] = (char)('0' + value % 10);
-  while (value /= 10);
-  say(digits + at);
-}
-
-static volatile void* reg(u32 device, u32 offset) { return (volatile void*)(kMmio + device * 0x1000 + offset); }
-static void set(u32 device, u32 offset, u32 value) { *(volatile u32*)reg(device, offset) = value; }
-static u32 get(u32 device, u32 offset) { return *(volatile u32*)reg(device, offset); }
 
 // An address that a device may be told: mostly in the playground, sometimes at its edge, beyond memory, or at the end
 // of all.
@@ -94,12 +60,6 @@ static void poke(u32 device) {
   }
 }
 
-struct descriptor {
-  u64 address;
-  u32 length;
-  u16 flags, next;
-};
-
 // Fills a descriptor table, with a FUSE or vsock header that is nearly right at the start of some buffers.
 static void fill(volatile struct descriptor* table) {
   for (u32 i = 0; i < kQueueSize; ++i) {
@@ -113,11 +73,6 @@ static void fill(volatile struct descriptor* table) {
     for (u32 w = 0; w < 24; ++w) words[w] = below(3) ? below(64) : (u32)pick();
     words[0] = below(2) ? 40 + below(64) : table[i].length;
   }
-}
-
-static void set_address(u32 device, u32 offset, u64 value) {
-  set(device, offset, (u32)value);
-  set(device, offset + 4, (u32)(value >> 32));
 }
 
 // The handshake as a driver does it, with one step in eight left out or wrong, then a storm of kicks.
@@ -163,5 +118,3 @@ void run(void) {
     }
   }
 }
-
-__attribute__((naked, section(".start"))) void start(void) { __asm__ volatile("cli; mov $0x1f00000, %rsp; call run"); }

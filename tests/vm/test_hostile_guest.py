@@ -3,42 +3,13 @@ import os
 import re
 import time
 
-from harness import call, deadline, no_leftovers, own_memory_kib, run, scratch, size, start, succeeds, vmm_of, write
-
-SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hostile.c")
-
-
-def build():
-    flags = [
-        "-O1",
-        "-std=gnu11",
-        "-nostdlib",
-        "-static",
-        "-ffreestanding",
-        "-fno-pic",
-        "-no-pie",
-        "-mno-red-zone",
-        "-mgeneral-regs-only",
-        "-fno-stack-protector",
-        "-fcf-protection=none",
-        "-fno-asynchronous-unwind-tables",
-        "-Wl,--build-id=none",
-        "-Wl,-z,noexecstack",
-        "-Wl,-Ttext-segment=0x1000000",
-        "-Wl,--section-start=.start=0x1010000",
-        "-Wl,-e,start",
-        "-Wl,-z,max-page-size=4096",
-    ]
-    with open(SOURCE, "rb") as file:
-        path = write("hostile.c", file.read())
-    outcome = call(["gcc", *flags, "-o", scratch("hostile"), path], timeout=100)
-    assert outcome.code == 0, outcome
-    return scratch("hostile")
+import bare_metal
+from harness import deadline, no_leftovers, own_memory_kib, run, scratch, size, start, succeeds, vmm_of, write
 
 
 @deadline(200)
 def test_random_registers_and_rings():
-    kernel, seconds = build(), size(8, 60)
+    kernel, seconds = bare_metal.build("hostile"), size(8, 60)
     os.mkdir(scratch("share"))
     secret = write("outside", "secret")
     flags = ["--verbose", "--timeout", str(seconds), "-v", f"{scratch('share')}:/s"]
