@@ -126,6 +126,9 @@ bool Relay::handle(const carrier::Message& message) {
       Output* output = output_of(stream);
       return output == nullptr || output->window.grant(number);
     }
+    case MessageType::kPing:
+      link_.send(MessageType::kPong);
+      return true;
     case MessageType::kSignal:
       if (!carrier::decode_number(message.payload, number) || number < 1 || number >= NSIG) return false;
       if (!ended_) ::kill(-command_.pid, static_cast<int>(number));

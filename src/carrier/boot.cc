@@ -30,10 +30,7 @@ constexpr int kPortTries = 5;
 void sleep_ms(int ms) { ::usleep(static_cast<useconds_t>(ms) * 1000); }
 
 std::unexpected<Error> did_not_come_up(const StateDirectory& state, ErrorCode code, std::string_view what) {
-  std::string words = state.last_words();
-  while (words.ends_with('\n')) words.pop_back();
-  return fail(code, fmt::format("start the emulated computer: {}{}{}", what, words.empty() ? "" : "; its last words:\n",
-                                words));
+  return fail(code, fmt::format("start the emulated computer: {}{}", what, state.last_words()));
 }
 
 Result<void> wait_for_agent(const Options& options, const StateDirectory& state) {

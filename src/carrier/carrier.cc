@@ -91,6 +91,7 @@ Result<Exit> run_request(const Options& options, Request request, Terminal& term
       ran = session.accepted();
     }
     bool ours = !result && (result.error().code == ErrorCode::kHost || result.error().code == ErrorCode::kUnavailable);
+    if (!result && result.error().code == ErrorCode::kTimeout) result.error().what += state.last_words();
     // A machine may be about to end when we come (idle for long, or killed): then it had not begun, and a new one will
     // do.
     if (!ours || ran || i == kExecTries) return result;

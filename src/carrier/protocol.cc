@@ -54,8 +54,7 @@ bool decode(std::span<const std::byte> bytes, Header& header) {
   from.get(type);
   from.get(stream);
   from.get(header.reserved);
-  if (!from.done() || type < 1 || type > static_cast<uint8_t>(MessageType::kMismatch) || stream >= kStreams)
-    return false;
+  if (!from.done() || type < 1 || type > static_cast<uint8_t>(MessageType::kPong) || stream >= kStreams) return false;
   header.type = static_cast<MessageType>(type);
   header.stream = static_cast<Stream>(stream);
   return header.reserved == 0 && header.payload_size <= kMaxPayload;

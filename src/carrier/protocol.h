@@ -2,10 +2,10 @@
 // command.
 //
 // The client opens with Token and then one of Request, Ask or PowerOff. After a Request the agent answers Accepted, and
-// from there both send Data, End, Closed and Credit for each stream, the client Signal and Resize, the agent Stopped
-// and, last of all, Exited. No side sends more Data on a stream than it has credit for: kWindow at first, and what
-// Credit adds. So a stream that nobody reads holds up neither the other streams nor a signal, and neither side ever has
-// to hold more than a window of a stream.
+// from there both send Data, End, Closed and Credit for each stream, the client Signal, Resize and Ping, the agent
+// Stopped, Pong and, last of all, Exited. No side sends more Data on a stream than it has credit for: kWindow at first,
+// and what Credit adds. So a stream that nobody reads holds up neither the other streams nor a signal, and neither side
+// ever has to hold more than a window of a stream.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@
 
 namespace cloche::carrier {
 
-inline constexpr uint16_t kProtocolVersion = 1;
+inline constexpr uint16_t kProtocolVersion = 2;
 inline constexpr uint16_t kAgentPort = 1024;          // Inside the machine.
 inline constexpr size_t kTokenBytes = 32;             // 256 bits of the host's random generator.
 inline constexpr uint32_t kMaxPayload = 8 << 20;      // A Request: Linux allows 6 MiB of arguments and environment.
@@ -44,6 +44,8 @@ enum class MessageType : uint8_t {
   kExited = 13,    // agent -> client: the command ended and all its output has been sent
   kStatus = 14,    // agent -> client
   kMismatch = 15,  // agent -> client: u16, the version it speaks
+  kPing = 16,      // client -> agent, while a command runs: are you there?
+  kPong = 17,      // agent -> client: yes
 };
 
 enum class Stream : uint8_t { kStdin = 0, kStdout = 1, kStderr = 2, kTerminal = 3 };  // kTerminal: both ways.

@@ -83,8 +83,21 @@ void write_record(const LaunchPlan& plan) {
   if (file < 0 || ::write(file, text, static_cast<size_t>(end - text)) != end - text) give_up(plan);
 }
 
+// QEMU's software SVM clears and sets a bit of the processor's pending interrupts, at every exit and entry of a
+// guest, without the lock that its other threads hold when they set theirs (do_vmexit() and VMRUN of QEMU 7.2). An
+// interrupt that comes at that moment is lost, and with the timer's the whole machine sleeps until something else wakes
+// it. On one processor the one instruction that does it cannot be cut in two. It costs nothing: QEMU computes on one
+// thread anyway.
+void stay_on_one_processor() {
+  cpu_set_t here;
+  CPU_ZERO(&here);
+  CPU_SET(static_cast<size_t>(::sched_getcpu()), &here);
+  (void)::sched_setaffinity(0, sizeof here, &here);
+}
+
 [[noreturn]] void become_qemu(const LaunchPlan& plan) {
   write_record(plan);
+  stay_on_one_processor();
   for (int number = 1; number < NSIG; ++number) ::signal(number, SIG_DFL);
   ::signal(SIGPIPE, SIG_IGN);
   sigset_t none;

@@ -79,7 +79,9 @@ Result<Exit> Session::run(const Request& request) {
                       {wake_->fd(), POLLIN, 0},
                       {reading ? 0 : -1, POLLIN, 0}};
     if (exited_) polls[0].fd = -1;  // Its last word is said; what is left is to write it all down here.
-    if (::poll(polls, std::size(polls), -1) < 0 && errno != EINTR) return fail_errno("wait for the machine");
+    int ready = ::poll(polls, std::size(polls), exited_ ? -1 : static_cast<int>(silence_.count()));
+    if (ready < 0 && errno != EINTR) return fail_errno("wait for the machine");
+    if (ready == 0) TRY(ask_for_life());
     if (polls[1].revents != 0) pass_signals();
     if (polls[2].revents != 0) wake_->drain();
     pass_written();
@@ -115,9 +117,19 @@ Result<Exit> Session::result() const {
   return Exit{.value = 125, .problem = fmt::format("run {} in the machine: {}: {}", command_, exited_->what, reason)};
 }
 
+// A machine that hangs keeps its connection: QEMU holds it.
+Result<void> Session::ask_for_life() {
+  if (unanswered_ == kMostUnanswered)
+    return fail(ErrorCode::kTimeout, "the emulated computer does not answer: end it with `cloche machine stop`");
+  ++unanswered_;
+  link_.send(MessageType::kPing);
+  return {};
+}
+
 Result<void> Session::serve_link(bool readable) {
   if (readable) {
     bool more = TRY(link_.fill());
+    unanswered_ = 0;
     for (;;) {
       auto message = TRY(link_.next());
       if (!message) break;
@@ -145,6 +157,7 @@ Result<void> Session::handle(const Message& message) {
       local.output->put(message.payload);
       return {};
     case MessageType::kEnd:
+    case MessageType::kPong:
       return {};
     case MessageType::kClosed:
       input_open_ = false;

@@ -5,6 +5,7 @@
 #include <signal.h>
 
 #include <array>
+#include <chrono>
 #include <optional>
 
 #include "carrier/carrier.h"
@@ -34,11 +35,17 @@ class PassedSignals {
 
 class Session {
  public:
-  // `link` has sent its token. Nothing is done to the terminal before run().
-  Session(Link link, Terminal& terminal, const PassedSignals& signals)
-      : link_(std::move(link)), terminal_(terminal), signals_(signals) {}
+  // After this long without a word the machine is asked whether it is there; kMostUnanswered times in vain, and it is
+  // given up: three minutes, which no busy host needs.
+  static constexpr std::chrono::milliseconds kSilence{30'000};
+  static constexpr int kMostUnanswered = 6;
 
-  // Sends the request and serves it to its end. Until accepted() the command has certainly not run.
+  // `link` has sent its token. Nothing is done to the terminal before run().
+  Session(Link link, Terminal& terminal, const PassedSignals& signals, std::chrono::milliseconds silence = kSilence)
+      : link_(std::move(link)), terminal_(terminal), signals_(signals), silence_(silence) {}
+
+  // Sends the request and serves it to its end. Until accepted() the command has certainly not run. kTimeout when the
+  // machine does not answer.
   Result<Exit> run(const Request& request);
   bool accepted() const { return accepted_; }
 
@@ -51,6 +58,7 @@ class Session {
 
   Result<void> open_streams(const Request& request);
   Result<void> serve_link(bool readable);
+  Result<void> ask_for_life();
   Result<void> handle(const Message& message);
   void read_input();
   bool wants_input() const;
@@ -64,6 +72,8 @@ class Session {
   Link link_;
   Terminal& terminal_;
   const PassedSignals& signals_;
+  std::chrono::milliseconds silence_;
+  int unanswered_ = 0;  // Questions since the last word from the machine.
   std::optional<EventFd> wake_;
   std::array<Local, kStreams> locals_;
   Stream input_stream_ = Stream::kStdin;

@@ -123,7 +123,11 @@ bool StateDirectory::ready() const {
   return text.find(kReadyLine) != std::string::npos;
 }
 
-std::string StateDirectory::last_words() const { return tail_of(path("qemu.log")) + tail_of(path("console.log")); }
+std::string StateDirectory::last_words() const {
+  std::string words = tail_of(path("qemu.log")) + tail_of(path("console.log"));
+  while (words.ends_with('\n')) words.pop_back();
+  return words.empty() ? "" : "; its last words:\n" + words;
+}
 
 std::string encode(const Record& record) {
   return fmt::format("{} {} {}\n", record.pid, record.port, record.memory_mib);

@@ -43,7 +43,7 @@ class StateDirectory {
 
   // Has the agent said on the console that it listens?
   bool ready() const;
-  // The last lines that the machine and QEMU wrote.
+  // The last lines that the machine and QEMU wrote, as the end of an error's message; empty when there are none.
   std::string last_words() const;
 
  private:

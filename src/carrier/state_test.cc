@@ -165,9 +165,9 @@ TEST_F(StateTest, ReadyAndLastWordsComeFromTheConsole) {
   EXPECT_FALSE(state.ready());
   write_text(state.path("console.log"), "kvm: hello\ncloche-machine: ready\r\n\x1b[31mred\n");
   EXPECT_TRUE(state.ready());
-  EXPECT_EQ(state.last_words(), "kvm: hello\ncloche-machine: ready\n[31mred\n");
+  EXPECT_EQ(state.last_words(), "; its last words:\nkvm: hello\ncloche-machine: ready\n[31mred");
   write_text(state.path("console.log"), fmt::format("{:x>10000}\nlast\n", ""));
-  EXPECT_EQ(state.last_words(), "last\n");
+  EXPECT_EQ(state.last_words(), "; its last words:\nlast");
 }
 
 }  // namespace

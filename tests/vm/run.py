@@ -8,6 +8,7 @@ Where the host's KVM is of no use, it starts itself anew in `cloche machine`. On
 with --user as an ordinary user. A process that a test leaves behind fails it.
 """
 import argparse
+import contextlib
 import ctypes
 import importlib
 import json
@@ -28,6 +29,7 @@ sys.dont_write_bytecode = True
 import harness  # noqa: E402
 
 DEADLINE_SECONDS = 120
+KILLED_SECONDS = 60  # What SIGKILL does not end within this, it will not end.
 ORDINARY_USER = 65534
 PR_SET_CHILD_SUBREAPER = 36
 MS_BIND, MS_REC, MS_PRIVATE, CLONE_NEWNS = 1 << 12, 1 << 14, 1 << 18, 0x20000
@@ -142,20 +144,40 @@ def child_main(function, folder, output, user):
     os._exit(code)
 
 
+class Stuck(Exception):
+    """Processes that SIGKILL does not end: no test can go on beside them."""
+
+    def __init__(self):
+        lines = [f"{KILLED_SECONDS} s after SIGKILL these are still there:"]
+        for each in harness.descendants(os.getpid()):
+            lines += [f"{each.pid} {each.name} {each.state}: {where}" for where in places_of(each.pid)]
+        super().__init__("\n".join(lines))
+
+
+def places_of(pid):
+    """For every thread of a process: where in the kernel it is."""
+    for task in pathlib.Path(f"/proc/{pid}/task").glob("*"):
+        with contextlib.suppress(OSError):
+            name, where, call = ((task / each).read_text().strip() for each in ("comm", "wchan", "syscall"))
+            yield f"{name} in {where}, {call}"
+
+
 def end_leftovers():
     """Kills what a test left running, and names it. Orphans become children of ours (PR_SET_CHILD_SUBREAPER)."""
     end = time.monotonic() + 3
     while (left := [each for each in harness.descendants(os.getpid()) if each.state != "Z"]) and time.monotonic() < end:
         time.sleep(0.05)
-    for each in left:
-        harness.kill_quietly(each.pid)
-    names = [each.name for each in left]
-    while harness.descendants(os.getpid()):
-        try:
-            os.waitpid(-1, 0)
-        except ChildProcessError:
-            break
-    return names
+    end = time.monotonic() + KILLED_SECONDS
+    while there := harness.descendants(os.getpid()):
+        for each in there:  # Again and again: one may have started another just before its end.
+            harness.kill_quietly(each.pid)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        if time.monotonic() > end:
+            raise Stuck
+        time.sleep(0.01)
+    return [each.name for each in left]
 
 
 def run_test(function, user):
@@ -169,9 +191,11 @@ def run_test(function, user):
         child_main(function, folder, output, user)
     handle = os.pidfd_open(pid)
     ended = bool(select.select([handle], [], [], limit)[0])
-    os.close(handle)
     if not ended:
         harness.kill_quietly(pid)
+        if not select.select([handle], [], [], KILLED_SECONDS)[0]:
+            raise Stuck
+    os.close(handle)
     _, status = os.waitpid(pid, 0)
     left = end_leftovers()
     text = os.pread(output, os.fstat(output).st_size, 0).decode(errors="replace")
@@ -190,7 +214,10 @@ def run_tests(tests, options):
         if getattr(function, "only_root", False) and (options.user or os.geteuid() != 0):
             continue
         began = time.monotonic()
-        good, output = run_test(function, options.user)
+        try:
+            good, output = run_test(function, options.user)
+        except Stuck as stuck:
+            sys.exit(f"FAIL {name}\n{stuck}")
         print(f"{'ok  ' if good else 'FAIL'} {name}  {time.monotonic() - began:.1f} s", flush=True)
         if not good:
             print("".join(f"     {line}\n" for line in output.rstrip().split("\n")), flush=True)
