@@ -19,7 +19,9 @@ struct Choice {
   void (*choose)(Share&);
 };
 
-constexpr std::array<Choice, 9> kChoices{{
+constexpr uint32_t kUsualDaxMib = 256;
+
+constexpr std::array<Choice, 10> kChoices{{
     {"ro", [](Share& share) { share.access = Access::kReadOnly; }},
     {"rw", [](Share& share) { share.access = Access::kReadWrite; }},
     {"cache=none", [](Share& share) { share.cache = ShareCache::kNone; }},
@@ -29,20 +31,8 @@ constexpr std::array<Choice, 9> kChoices{{
     {"acl", [](Share& share) { share.acls = ShareAcls::kEnforced; }},
     {"locks=guest", [](Share& share) { share.locks = ShareLocks::kGuest; }},
     {"locks=host", [](Share& share) { share.locks = ShareLocks::kHost; }},
+    {"dax", [](Share& share) { share.dax_window_mib = kUsualDaxMib; }},
 }};
-
-constexpr uint32_t kUsualDaxMib = 256;
-
-// "dax" or "dax=MIB"; the API checks the number.
-bool parse_dax(std::string_view text, Share& share) {
-  text.remove_prefix(std::string_view("dax").size());
-  share.dax_window_mib = kUsualDaxMib;
-  if (text.empty()) return true;
-  Result<uint64_t> size = parse_memory(std::string(text.substr(1)));
-  if (!size || *size > UINT32_MAX) return false;
-  share.dax_window_mib = static_cast<uint32_t>(*size);
-  return true;
-}
 
 // "GUEST/HOST" or "GUEST/HOST/COUNT".
 bool parse_range(std::string_view text, IdRange& range) {
@@ -85,6 +75,15 @@ std::string take_timeout(std::string_view value, Share& share) {
   return {};
 }
 
+// "dax=SIZE"; the API checks the number.
+std::string take_dax(std::string_view value, Share& share) {
+  Result<uint64_t> mib = parse_memory(std::string(value));
+  if (!mib || *mib > UINT32_MAX)
+    return fmt::format("'dax={}' is not dax or dax=SIZE; write the size as 64 (MiB), 64M or 1G", value);
+  share.dax_window_mib = static_cast<uint32_t>(*mib);
+  return {};
+}
+
 // What is injected: "PATH=FILE", a file as the host has FILE now, or "PATH/", an empty directory.
 std::string take_injected(std::string_view value, InjectedLookups lookups, Share& share) {
   if (value.size() > 1 && value.ends_with('/')) {
@@ -121,10 +120,8 @@ std::string take_option(std::string_view option, Share& share) {
   constexpr std::string_view kInject = "inject=", kOnce = "inject-once=";
   if (option.starts_with(kInject)) return take_injected(option.substr(kInject.size()), InjectedLookups::kAny, share);
   if (option.starts_with(kOnce)) return take_injected(option.substr(kOnce.size()), InjectedLookups::kOne, share);
-  if (option == "dax" || option.starts_with("dax=")) {
-    if (parse_dax(option, share)) return {};
-    return fmt::format("'{}' is not dax or dax=SIZE; write the size as 64 (MiB), 64M or 1G", option);
-  }
+  constexpr std::string_view kDax = "dax=";
+  if (option.starts_with(kDax)) return take_dax(option.substr(kDax.size()), share);
   std::string why;
   if (take_quota(option, share, why)) return why;
   for (auto [name, ranges] : {std::pair{"uidmap=", &share.users}, std::pair{"gidmap=", &share.groups}}) {

@@ -11,11 +11,9 @@ namespace cloche {
 
 Result<GuestAddr> Machine::place_window(std::span<std::byte> bytes) {
   if (bytes.empty()) return GuestAddr{};
-  GuestAddr start = x86_64::first_window(config_.memory_mib);
-  if (!windows_.empty()) {
-    uint64_t end = windows_.back().start.value + windows_.back().bytes.size();
-    start.value = (end + x86_64::kWindowAlignment - 1) / x86_64::kWindowAlignment * x86_64::kWindowAlignment;
-  }
+  GuestAddr start = windows_.empty()
+                        ? x86_64::first_window(config_.memory_mib)
+                        : x86_64::next_window({windows_.back().start.value + windows_.back().bytes.size()});
   uint64_t limit = x86_64::address_count(TRY(vm_->supported_cpuid()));
   if (bytes.size() > limit || start.value > limit - bytes.size())
     return fail(ErrorCode::kInvalidArgument,

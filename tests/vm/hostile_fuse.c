@@ -11,10 +11,17 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define PUT(...) put(&(__VA_ARGS__), sizeof(__VA_ARGS__))
 
-static int hello(u32 major, u32 minor) {
-  begin(FUSE_INIT, 0);
-  PUT((struct fuse_init_in){.major = major, .minor = minor, .max_readahead = 1 << 20, .flags = ~0u});
+// A request of arguments alone.
+static int ask(u32 opcode, u64 node, const void* arguments, u32 size) {
+  begin(opcode, node);
+  put(arguments, size);
   return send();
+}
+#define ASK(opcode, node, ...) ask(opcode, node, &(__VA_ARGS__), sizeof(__VA_ARGS__))
+
+static int hello(u32 major, u32 minor) {
+  return ASK(FUSE_INIT, 0,
+             (struct fuse_init_in){.major = major, .minor = minor, .max_readahead = 1 << 20, .flags = ~0u});
 }
 
 static int look(u64 node, const char* name) {
@@ -26,33 +33,19 @@ static int look(u64 node, const char* name) {
 static u64 found(void) { return ((const struct fuse_entry_out*)answer())->nodeid; }
 static u64 find(const char* name) { return look(1, name) == 0 ? found() : 0; }
 
-static int get_attributes(u64 node) {
-  begin(FUSE_GETATTR, node);
-  PUT((struct fuse_getattr_in){0});
-  return send();
-}
+static int get_attributes(u64 node) { return ASK(FUSE_GETATTR, node, (struct fuse_getattr_in){0}); }
 
-static int open_as(u32 opcode, u64 node, u32 flags) {
-  begin(opcode, node);
-  PUT((struct fuse_open_in){.flags = flags});
-  return send();
-}
+static int open_as(u32 opcode, u64 node, u32 flags) { return ASK(opcode, node, (struct fuse_open_in){.flags = flags}); }
 
 static u64 opened(u32 opcode, u64 node, u32 flags) {
   if (open_as(opcode, node, flags) != 0) return ~0ul;
   return ((const struct fuse_open_out*)answer())->fh;
 }
 
-static int read_as(u32 opcode, u64 node, struct fuse_read_in in) {
-  begin(opcode, node);
-  PUT(in);
-  return send();
-}
+static int read_as(u32 opcode, u64 node, struct fuse_read_in in) { return ASK(opcode, node, in); }
 
 static int release_as(u32 opcode, u64 node, u64 handle) {
-  begin(opcode, node);
-  PUT((struct fuse_release_in){.fh = handle});
-  return send();
+  return ASK(opcode, node, (struct fuse_release_in){.fh = handle});
 }
 
 static int write_at(u64 node, u64 handle, u64 offset) {
@@ -62,11 +55,7 @@ static int write_at(u64 node, u64 handle, u64 offset) {
   return send();
 }
 
-static int set_attributes(u64 node, struct fuse_setattr_in in) {
-  begin(FUSE_SETATTR, node);
-  PUT(in);
-  return send();
-}
+static int set_attributes(u64 node, struct fuse_setattr_in in) { return ASK(FUSE_SETATTR, node, in); }
 
 // The requests that take a name, with all else in order. The second name of FUSE_RENAME2 is the one in question.
 static const u32 kNamed[] = {FUSE_LOOKUP, FUSE_MKNOD,  FUSE_MKDIR, FUSE_CREATE, FUSE_SYMLINK,
@@ -164,9 +153,7 @@ static void nodes(void) {
     expect(ENOENT, send(), "READLINK", i);
     begin(FUSE_STATFS, node);
     expect(ENOENT, send(), "STATFS", i);
-    begin(FUSE_LISTXATTR, node);
-    PUT((struct fuse_getxattr_in){.size = 99});
-    expect(ENOENT, send(), "LISTXATTR", i);
+    expect(ENOENT, ASK(FUSE_LISTXATTR, node, (struct fuse_getxattr_in){.size = 99}), "LISTXATTR", i);
     for (u32 k = 0; k < COUNT(kByNode); ++k) {
       begin_named(kByNode[k], node);
       text("x");
@@ -420,9 +407,8 @@ static void sizes(void) {
   expect(EFBIG, set_attributes(file, (struct fuse_setattr_in){.valid = FATTR_SIZE, .size = ~0ul}), "SETATTR", 0);
   struct fuse_setattr_in in = {.valid = FATTR_ATIME, .atimensec = (1 << 30) - 1};  // UTIME_NOW.
   expect(EINVAL, set_attributes(file, in), "SETATTR of nanoseconds", 0);
-  begin(FUSE_FALLOCATE, file);
-  PUT((struct fuse_fallocate_in){.fh = handle, .offset = 1, .length = ~0ul});
-  expect(EINVAL, send(), "FALLOCATE", 0);
+  expect(EINVAL, ASK(FUSE_FALLOCATE, file, (struct fuse_fallocate_in){.fh = handle, .offset = 1, .length = ~0ul}),
+         "FALLOCATE", 0);
   expect(0, release_as(FUSE_RELEASE, file, handle), "RELEASE", 0);
   open_as(FUSE_OPEN, file, O_RDONLY);
 }
@@ -450,12 +436,12 @@ static void read_only(void) {
     struct fuse_setattr_in in = {.valid = 1u << bit, .fh = handle, .mode = 0777};
     expect(EROFS, set_attributes(file, in), "SETATTR", bit);
   }
-  begin(FUSE_FALLOCATE, file);
-  PUT((struct fuse_fallocate_in){.fh = handle, .length = 9999});
-  expect(EROFS, send(), "FALLOCATE", 0);
-  begin(FUSE_COPY_FILE_RANGE, file);
-  PUT((struct fuse_copy_file_range_in){.fh_in = handle, .nodeid_out = file, .fh_out = handle, .off_out = 4, .len = 4});
-  expect(EROFS, send(), "COPY_FILE_RANGE", 0);
+  expect(EROFS, ASK(FUSE_FALLOCATE, file, (struct fuse_fallocate_in){.fh = handle, .length = 9999}), "FALLOCATE", 0);
+  expect(EROFS,
+         ASK(FUSE_COPY_FILE_RANGE, file,
+             (struct fuse_copy_file_range_in){
+                 .fh_in = handle, .nodeid_out = file, .fh_out = handle, .off_out = 4, .len = 4}),
+         "COPY_FILE_RANGE", 0);
   begin(FUSE_SETXATTR, file);
   PUT((u32[4]){1, 0, 0, 0});
   text("user.evil");

@@ -3,13 +3,9 @@ mapping costs the process that looks beyond its end, and nobody else."""
 import os
 import subprocess
 
-from harness import deadline, scratch, sh, start, succeeds, write
+from harness import deadline, run, sh, start, succeeds, write
 
 PAGE = 4096
-
-
-def python(script):
-    return f"python3 - <<'END'\n{script}\nEND"
 
 
 # Two processes map one file; each sees the other's writes, and write() and the mapping agree.
@@ -43,7 +39,7 @@ print("ok")
 def test_processes_share_a_mapping():
     for cache in ("auto", "always"):
         path = write(f"{cache}/file", bytes(2 * PAGE))
-        succeeds(sh(python(SHARED), ["-v", f"{os.path.dirname(path)}:/s:cache={cache}"]), out=b"ok\n")
+        succeeds(run(["python3", "-c", SHARED], ["-v", f"{os.path.dirname(path)}:/s:cache={cache}"]), out=b"ok\n")
         with open(path, "rb") as file:
             data = file.read()
         assert (data[:5], data[100:105], data[PAGE : PAGE + 5]) == (b"first", b"child", b"write")
@@ -73,8 +69,8 @@ print(look(12288), view[12288], flush=True)
 
 def test_a_file_cut_short_in_the_guest():
     path = write("share/file", b"a" * 4 * PAGE)
-    script = python(CUT.replace("CUT_BY_HOST", "False"))
-    succeeds(sh(script, ["-v", f"{os.path.dirname(path)}:/s"]), out=b"97 97\n-7 0\n0 0\n")
+    script = CUT.replace("CUT_BY_HOST", "False")
+    succeeds(run(["python3", "-c", script], ["-v", f"{os.path.dirname(path)}:/s"]), out=b"97 97\n-7 0\n0 0\n")
 
 
 @deadline(60)

@@ -2,7 +2,7 @@
 import os
 import random
 
-from harness import deadline, scratch, sh, size, succeeds
+from harness import deadline, run, scratch, size, succeeds
 
 # Makes, or finds and then removes, a file of each name in the list, with the name as its contents.
 GUEST = r"""
@@ -48,7 +48,7 @@ def test_names_of_any_bytes():
     with open(folder + b"/names", "w", encoding="ascii") as file:
         file.write("\n".join(each.hex() for each in names))
     flags = ["-v", f"{scratch('share')}:/s"]
-    succeeds(sh(f"python3 - <<'END'\n{GUEST}\nEND", flags, timeout=size(55, 500)), out=b"ok\n")
+    succeeds(run(["python3", "-c", GUEST], flags, timeout=size(55, 500)), out=b"ok\n")
     assert not os.listdir(folder + b"/host")
     assert set(os.listdir(folder + b"/guest")) == set(mine)
     for name in mine:

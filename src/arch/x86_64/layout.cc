@@ -13,8 +13,12 @@ std::vector<GuestMemory::Range> memory_ranges(uint64_t memory_mib) {
 
 GuestAddr first_window(uint64_t memory_mib) {
   GuestMemory::Range last = memory_ranges(memory_mib).back();
-  uint64_t end = std::max(kHoleEnd, last.start.value + last.size);
-  return {(end + kWindowAlignment - 1) / kWindowAlignment * kWindowAlignment};
+  return next_window({std::max(kHoleEnd, last.start.value + last.size)});
+}
+
+GuestAddr next_window(GuestAddr end) {
+  constexpr uint64_t kSection = 128 << 20;
+  return {(end.value + kSection - 1) / kSection * kSection};
 }
 
 }  // namespace cloche::x86_64

@@ -40,8 +40,8 @@ inline constexpr uint16_t kSerialPort = 0x3f8;
 
 // Shared memory of devices lies above all memory. Linux makes page tables and a struct page for it in sections of 128
 // MiB.
-inline constexpr uint64_t kWindowAlignment = 128 << 20;
 GuestAddr first_window(uint64_t memory_mib);
+GuestAddr next_window(GuestAddr end);  // After one that ends there.
 
 // The ranges that make `memory_mib` MiB around the hole.
 std::vector<GuestMemory::Range> memory_ranges(uint64_t memory_mib);

@@ -35,23 +35,33 @@ bool is_readable(Session& session, Inode& inode, const HostStat& stat) {
   return path && ::faccessat((*path)->get(), "", R_OK, AT_EMPTY_PATH | AT_EACCESS) == 0;
 }
 
-// How much of a slot its file has now, in whole pages. As before where that cannot be known.
-uint64_t backed_now(Session& session, const DaxWindow::Slot& slot) {
-  Inode* inode = session.inodes.find(slot.source.inode);
-  if (inode == nullptr) return slot.backed;
-  Outcome<const Fd*> path = session.inodes.path(*inode);
-  Outcome<HostStat> stat = path ? stat_of(**path) : refuse(path.error().value);
-  if (!stat) return slot.backed;
-  if (stat->stx_size <= slot.source.offset) return 0;
-  uint64_t rest = std::min<uint64_t>(stat->stx_size - slot.source.offset, DaxWindow::kGranule);
+// How much of a slot a file of this size has, in whole pages.
+uint64_t backed_by(uint64_t size, const DaxWindow::Slot& slot) {
+  if (size <= slot.source.offset) return 0;
+  uint64_t rest = std::min(size - slot.source.offset, DaxWindow::kGranule);
   return (rest + kPage - 1) / kPage * kPage;
 }
 
-Outcome<void> map_again(Session& session, size_t slot) {
+// Nothing: it cannot be known.
+std::optional<uint64_t> size_of(Session& session, uint64_t node) {
+  Inode* inode = session.inodes.find(node);
+  if (inode == nullptr) return std::nullopt;
+  Outcome<const Fd*> path = session.inodes.path(*inode);
+  Outcome<HostStat> stat = path ? stat_of(**path) : refuse(path.error().value);
+  return stat ? std::optional(stat->stx_size) : std::nullopt;
+}
+
+void map_again(Session& session, size_t slot) {
   DaxWindow::Source source = session.window->slots()[slot].source;
-  Inode* inode = TRY(session.inode(source.inode));
-  Fd file = TRY(session.open_regular(*inode, source.writable ? O_RDWR : O_RDONLY));
-  return session.window->map({slot * DaxWindow::kGranule, DaxWindow::kGranule}, source, file.get());
+  auto map = [&] -> Outcome<void> {
+    Inode* inode = TRY(session.inode(source.inode));
+    Fd file = TRY(session.open_regular(*inode, source.writable ? O_RDWR : O_RDONLY));
+    return session.window->map({slot * DaxWindow::kGranule, DaxWindow::kGranule}, source, file.get());
+  };
+  Outcome<void> mapped = map();
+  if (!mapped)
+    session.log.warning("fs {}: a file that has grown again cannot be mapped: {}", session.options.tag,
+                        std::strerror(mapped.error().value));
 }
 
 }  // namespace
@@ -75,22 +85,25 @@ bool cut_shrunken(Session& session) {
   std::span<const DaxWindow::Slot> slots = session.window->slots();
   for (size_t i = 0; i < slots.size(); ++i) {
     if (slots[i].source.inode == 0) continue;
-    uint64_t backed = backed_now(session, slots[i]);
+    std::optional<uint64_t> size = size_of(session, slots[i].source.inode);
+    if (!size) continue;
+    uint64_t backed = backed_by(*size, slots[i]);
     if (backed < slots[i].backed && session.window->cut(i, backed)) any = true;
   }
   return any;
 }
 
-void restore_grown(Session& session) {
-  if (!session.window || !session.window->any_cut()) return;
+void restore_grown(Session& session, uint64_t node, uint64_t size) {
   std::span<const DaxWindow::Slot> slots = session.window->slots();
   for (size_t i = 0; i < slots.size(); ++i) {
-    if (!slots[i].cut() || backed_now(session, slots[i]) <= slots[i].backed) continue;
-    Outcome<void> mapped = map_again(session, i);
-    if (!mapped)
-      session.log.warning("fs {}: a file that has grown again cannot be mapped: {}", session.options.tag,
-                          std::strerror(mapped.error().value));
+    if (slots[i].source.inode != node || !slots[i].cut()) continue;
+    if (backed_by(size, slots[i]) > slots[i].backed) map_again(session, i);
   }
+}
+
+void may_have_grown(Session& session, uint64_t node) {
+  if (!session.window || !session.window->any_cut()) return;
+  if (std::optional<uint64_t> size = size_of(session, node)) restore_grown(session, node, *size);
 }
 
 }  // namespace cloche::fs

@@ -15,8 +15,10 @@ bool is_for_dax(Session& session, Inode& inode, const HostStat& stat);
 // Puts memory into the window where files have become shorter than what is mapped of them, as an access there would
 // fail. Whether there was any such place.
 bool cut_shrunken(Session& session);
-// Maps again what cut_shrunken() cut and has grown since. Before the guest is told of a file's new length: it does not
-// ask anew for what it believes mapped.
-void restore_grown(Session& session);
+// Maps again what cut_shrunken() cut of a file that has this size now. There is a window. Before the guest is told of a
+// file's new size, as it does not ask anew for what it believes mapped.
+void restore_grown(Session& session, uint64_t node, uint64_t size);
+// The same for a file that the guest has changed, by a request whose answer does not tell the size.
+void may_have_grown(Session& session, uint64_t node);
 
 }  // namespace cloche::fs

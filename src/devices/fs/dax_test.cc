@@ -169,6 +169,32 @@ TEST_F(DaxTest, AFileThatShrankIsMemoryBehindItsEnd) {
   EXPECT_EQ(dir.read("file")[2 * kPage], 'y') << "grown again, it is the file's";
 }
 
+TEST_F(DaxTest, AFileThatTheGuestLetsGrowIsTheFilesAtOnce) {
+  share();
+  uint64_t node = file("file", kPage), other = file("other", kPage, 'o');
+  uint64_t handle = client().open_handle(node, O_RDWR), from = client().open_handle(other, O_RDONLY);
+  ASSERT_EQ(map(node, 0, 0, kRead | kWrite), 0);
+  shared->fs->repair_window();
+  EXPECT_EQ(at(kPage), 0);
+  EXPECT_EQ(client().write({node, handle, kPage}, "written").error, 0);
+  EXPECT_EQ(at(kPage), 'w');
+  shared->fs->repair_window();
+  EXPECT_EQ(client().call(FUSE_FALLOCATE, node, bytes_of(fuse_fallocate_in{handle, 0, 4 * kPage, 0, 0})).error, 0);
+  at(3 * kPage) = 'm';
+  EXPECT_EQ(dir.read("file")[3 * kPage], 'm');
+  shared->fs->repair_window();
+  fuse_copy_file_range_in copy{from, 0, node, handle, 5 * kPage, kPage, 0};
+  EXPECT_EQ(client().call(FUSE_COPY_FILE_RANGE, other, bytes_of(copy)).error, 0);
+  EXPECT_EQ(at(5 * kPage), 'o');
+  shared->fs->repair_window();
+  fuse_setattr_in in{};
+  in.valid = FATTR_SIZE;
+  in.size = 8 * kPage;
+  EXPECT_EQ(client().setattr(node, in).error, 0);
+  at(7 * kPage) = 's';
+  EXPECT_EQ(dir.read("file")[7 * kPage], 's');
+}
+
 TEST_F(DaxTest, AFileRemovedStaysMapped) {
   share();
   uint64_t node = file("file", kPage);

@@ -72,7 +72,6 @@ Result<virtio::Kick> Fs::on_kick(unsigned index, virtio::Queue& queue) {
 
 void Fs::take(unsigned index, virtio::Queue& queue, virtio::Chain chain) {
   auto written = serve(*session_, chain);
-  restore_grown(*session_);
   watch_window();
   if (!written && waiting_.size() >= kMostWaiting) written = answer_error(chain, ENOLCK);
   if (written) {
@@ -124,7 +123,6 @@ void Fs::watch_window() {
   window_timer_ = loop_->at(EventLoop::Clock::now() + kLookForShrunken, [this] {
     window_timer_.reset();
     repair_window();
-    restore_grown(*session_);
     watch_window();
   });
 }

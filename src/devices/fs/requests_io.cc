@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "devices/fs/dax_files.h"
 #include "devices/fs/requests.h"
 
 namespace cloche::fs {
@@ -135,6 +136,7 @@ Outcome<void> serve_write(Session& session, Request& request) {
                      append ? RWF_APPEND : 0);
   } while (put < 0 && errno == EINTR);
   if (put < 0) return refuse_errno();
+  may_have_grown(session, request.node());
   request.reply(fuse_write_out{.size = static_cast<uint32_t>(put), .padding = 0});
   return {};
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "devices/fs/dax_files.h"
 #include "devices/fs/requests.h"
 
 namespace cloche::fs {
@@ -34,6 +35,7 @@ Outcome<void> serve_fallocate(Session& session, Request& request) {
     failed = ::fallocate(fd, static_cast<int>(in.mode), static_cast<off_t>(in.offset), static_cast<off_t>(in.length));
   } while (failed < 0 && errno == EINTR);
   if (failed < 0) return refuse_errno();
+  may_have_grown(session, request.node());
   return {};
 }
 
@@ -73,6 +75,7 @@ Outcome<void> serve_copy_file_range(Session& session, Request& request) {
     copied = ::copy_file_range(from, &from_offset, to, &to_offset, size, 0);
   } while (copied < 0 && errno == EINTR);
   if (copied < 0) return refuse_errno();
+  may_have_grown(session, in.nodeid_out);
   request.reply(fuse_write_out{.size = static_cast<uint32_t>(copied), .padding = 0});
   return {};
 }

@@ -98,6 +98,7 @@ fuse_attr Session::from_stat(const HostStat& stat) {
 }
 
 fuse_attr Session::attributes_of(Inode& inode, const HostStat& stat) {
+  if (window && window->any_cut()) restore_grown(*this, inode.id, stat.stx_size);
   fuse_attr attr = from_stat(stat);
   if (dax && is_for_dax(*this, inode, stat)) attr.flags |= FUSE_ATTR_DAX;
   return attr;
