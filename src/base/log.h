@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <functional>
 #include <string_view>
 #include <utility>
@@ -43,5 +44,10 @@ class Log {
   LogLevel most_ = LogLevel::kError;
   Sink sink_;
 };
+
+// A sink for lines that a guest can cause: `burst` of them at once, one more every `interval` after that, the others
+// left out. The next line that passes is preceded by one that says how many those were.
+Log::Sink limited(Log::Sink sink, unsigned burst, std::chrono::milliseconds interval,
+                  std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now);
 
 }  // namespace cloche

@@ -17,6 +17,9 @@ namespace cloche {
 namespace {
 
 constexpr int kUsage = 2;
+// A guest can break its devices as often as it likes; each time is a line.
+constexpr unsigned kLogBurst = 200;
+constexpr std::chrono::milliseconds kLogInterval{100};
 
 // Whatever the terminal or a careless `kill` sends: our starter decides what becomes of the VM, and tells us on the
 // socket.
@@ -99,9 +102,10 @@ Result<ExitReport> run(int fd) {
   wire::VmConfig config;
   if (!frame || kind(*frame) != wire::VmmFrame::kConfig || !wire::decode(frame->payload, config))
     return fail(ErrorCode::kProtocol, "read the VM's configuration: damaged");
-  Log log(static_cast<LogLevel>(config.log_level), [fd](LogLevel level, std::string_view line) {
+  auto send_line = [fd](LogLevel level, std::string_view line) {
     static_cast<void>(write_full(fd, wire::encode_log(static_cast<uint8_t>(level), line)));
-  });
+  };
+  Log log(static_cast<LogLevel>(config.log_level), limited(send_line, kLogBurst, kLogInterval));
   Timeline timeline(config.began_ns);
   timeline.mark("start cloche-vmm");
   MachineConfig machine_config = TRY(build_config(std::move(config), std::move(log)));
