@@ -7,7 +7,7 @@ from harness import deadline, scratch, size, start
 
 # Lists by names alone, then with a look at each (READDIRPLUS), while a thread makes and removes others.
 GUEST = r"""
-import os, sys, threading
+import os, sys, threading, time
 stop = False
 def change():
     number = 0
@@ -15,6 +15,7 @@ def change():
         open(f"/s/guest-{number % 500}", "w").close()
         number += 1
         if number > 100: os.unlink(f"/s/guest-{(number - 100) % 500}")
+        time.sleep(0.002)  # Or every look of the other thread would wait for a change.
 thread = threading.Thread(target=change); thread.start()
 count = int(sys.argv[1])
 stay = {f"stay-{number}" for number in range(count)}
