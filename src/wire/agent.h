@@ -54,15 +54,13 @@ enum class AgentFrame : uint16_t {
   kMakeDirectory = 149,  // MakeDirectory; kDone
   kMove = 150,           // Move; kDone
   kRemove = 151,         // Remove; kDone
-  kPack = 152,           // Pack; a tar stream in kData, the last one empty, then kDone
-  kUnpack = 153,         // Unpack, then a tar stream of the host's in kData, the last one empty; kDone
 
-  kStatistics = 154,  // no payload; Statistics in kStatisticsAre
-  kStatisticsAre = 155,
-  kMount = 156,     // Mount of wire/guest.h; kDone
-  kSetClock = 157,  // u64: CLOCK_REALTIME in ns; kDone
-  kReseed = 158,    // bytes for the kernel's random numbers; kDone
-  kShutDown = 159,  // u32: ms that programs get after SIGTERM. kDone when all have ended and the file systems are
+  kStatistics = 152,  // no payload; Statistics in kStatisticsAre
+  kStatisticsAre = 153,
+  kMount = 154,     // Mount of wire/guest.h; kDone
+  kSetClock = 155,  // u64: CLOCK_REALTIME in ns; kDone
+  kReseed = 156,    // bytes for the kernel's random numbers; kDone
+  kShutDown = 157,  // u32: ms that programs get after SIGTERM. kDone when all have ended and the file systems are
                     // synced; the guest then ends by itself
 };
 
@@ -146,19 +144,6 @@ struct Move {
 struct Remove {
   std::string path;
   bool recursive = false;  // A directory and all in it; never across a mount.
-};
-
-struct Pack {
-  std::string path;  // The stream's names begin with its last component.
-};
-
-// Names that are absolute or lead out of `path`, also through symbolic links, are refused: EPERM.
-struct Unpack {
-  std::string path;        // An existing directory, or with `rename` what the stream's one tree becomes.
-  std::string rename;      // The first component of the stream's names becomes this. Empty: as they are.
-  bool keep_owner = true;  // Else all belongs to uid and gid.
-  uint32_t uid = 0;
-  uint32_t gid = 0;
 };
 
 struct ProcessStatistics {
