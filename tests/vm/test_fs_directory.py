@@ -16,7 +16,7 @@ def change():
         number += 1
         if number > 100: os.unlink(f"/s/guest-{(number - 100) % 500}")
         time.sleep(0.002)  # Or every look of the other thread would wait for a change.
-thread = threading.Thread(target=change); thread.start()
+thread = threading.Thread(target=change, daemon=True); thread.start()  # Which a failed check need not stop.
 count = int(sys.argv[1])
 stay = {f"stay-{number}" for number in range(count)}
 def check(names):
