@@ -113,6 +113,18 @@ def guest_program(name):
     return os.path.join(os.path.dirname(os.path.dirname(settings.cloche)), "tests", name)
 
 
+def lacks_direct(folder):
+    """Whether the file system there knows no O_DIRECT: tmpfs before Linux 6.6."""
+    try:
+        os.close(os.open(os.path.join(folder, "direct"), os.O_CREAT | os.O_RDWR | os.O_DIRECT))
+    except OSError:
+        return True
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(folder, "direct"))
+    return False
+
+
 def lines_of(outcome):
     return outcome.out.decode().splitlines()
 

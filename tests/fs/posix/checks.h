@@ -58,7 +58,7 @@ class Checks {
   int passed_ = 0, failed_ = 0;
 };
 
-enum class Needs : uint8_t { kNothing, kRoot, kDevices, kUserXattr, kRootAndXattr, kTmpfile, kWhiteout };
+enum class Needs : uint8_t { kNothing, kRoot, kDevices, kUserXattr, kRootAndXattr, kTmpfile, kWhiteout, kDirect };
 
 struct Case {
   const char* name;

@@ -46,6 +46,8 @@ bool needs_feature(Needs needs, std::string_view feature) {
       return feature == "tmpfile";
     case Needs::kWhiteout:
       return feature == "whiteout";
+    case Needs::kDirect:
+      return feature == "direct";
   }
   return false;
 }
@@ -127,12 +129,21 @@ bool has_whiteout(const std::string& directory) {
   return has;
 }
 
+// Not on every file system: tmpfs has it since Linux 6.6.
+bool has_direct(const std::string& directory) {
+  std::string path = directory + "/direct";
+  bool has = File(path, O_CREAT | O_RDWR | O_DIRECT).error() == 0;
+  ::unlink(path.c_str());
+  return has;
+}
+
 // What this file system or this user lacks, and what was asked to be left out.
 std::vector<std::string> missing(const Options& options) {
   std::vector<std::string> out = options.without;
   if (::geteuid() != 0) out.push_back("root");
   if (!has_user_xattr(options.directory)) out.push_back("user-xattr");
   if (File(options.directory, O_TMPFILE | O_RDWR).error() != 0) out.push_back("tmpfile");
+  if (!has_direct(options.directory)) out.push_back("direct");
   if (!has_whiteout(options.directory)) out.push_back("whiteout");
   return out;
 }
