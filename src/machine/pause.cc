@@ -14,6 +14,8 @@ Result<void> Machine::pause() {
   if (auto held = hold_clocks(); !held) {
     clocks_.reset();
     config_.log.debug("the guest's clocks go on during the pause: {}", held.error().message());
+  } else if (!clocks_->cpus.front().tsc_offset) {
+    config_.log.debug("KVM does not tell TSC offsets: the guest's TSC jumps when the pause is shorter than a second");
   }
   return {};
 }

@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 
-from harness import guest_program, no_leftovers, settings, wait_until
+from harness import deadline, guest_program, no_leftovers, settings, size, wait_until
 
 CPUS = 2
 LOST, KILLED = "by 2", "reason 9"  # EndedBy and LostReason of cloche/vm.h.
@@ -96,6 +96,19 @@ def test_clocks_stand_still_with_the_guest():
             lines += after
         # All processors are still in step.
         assert lines == sorted(lines) and sorted(line[1] for line in lines) == [line[1] for line in lines], lines
+        vm.end()
+
+
+@deadline(300)
+def test_pauses_from_the_first_moment_on():
+    """While the guest boots and its devices are set up, and while it is busy on all processors."""
+    with no_leftovers():
+        vm = Controlled("sh", "-c", "while :; do :; done & while :; do echo 1; done")
+        for _ in range(size(40, 1000)):
+            vm.tell("pause")
+            vm.tell("resume")
+            vm.lines(0.1)
+        vm.lines(60, count=1000)
         vm.end()
 
 
