@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "hypervisor/kvm/kvm.h"
@@ -27,6 +28,11 @@ class ClockTest : public ::testing::Test {
     std::this_thread::sleep_for(20ms);
     return (vm_->read_clock().value().host_tsc - before) / 20;
   }
+  std::vector<x86_64::CpuClock> read_clocks() {
+    std::vector<x86_64::CpuClock> clocks(cpus_.size());
+    std::ranges::transform(cpus_, clocks.begin(), [](auto& cpu) { return cpu->read_clock().value(); });
+    return clocks;
+  }
   std::unique_ptr<VirtualMachine> vm_;
   std::vector<std::unique_ptr<VirtualCpu>> cpus_;
 };
@@ -46,15 +52,13 @@ TEST_F(ClockTest, KvmclockGoesOnFromWhereItStood) {
 TEST_F(ClockTest, TscGoesOnFromWhereItStoodInStep) {
   uint64_t ms = ticks_per_ms();
   uint64_t begin = vm_->read_clock().value().host_tsc;
-  std::vector<x86_64::CpuClock> held;
-  for (auto& cpu : cpus_) held.push_back(cpu->read_clock().value());
+  std::vector<x86_64::CpuClock> held = read_clocks();
   if (!held[0].tsc_offset) GTEST_SKIP() << "this KVM does not tell TSC offsets";
   EXPECT_EQ(held[0].tsc_offset, held[1].tsc_offset);
   std::this_thread::sleep_for(300ms);
   uint64_t elapsed = vm_->read_clock().value().host_tsc - begin;
   for (size_t i = 0; i < cpus_.size(); ++i) ASSERT_TRUE(cpus_[i]->set_clock(held[i], elapsed));
-  std::vector<x86_64::CpuClock> now;
-  for (auto& cpu : cpus_) now.push_back(cpu->read_clock().value());
+  std::vector<x86_64::CpuClock> now = read_clocks();
   EXPECT_EQ(now[0].tsc_offset, now[1].tsc_offset);
   EXPECT_LT(now[0].tsc - held[0].tsc, 100 * ms);
 }
@@ -62,11 +66,8 @@ TEST_F(ClockTest, TscGoesOnFromWhereItStoodInStep) {
 // What an old KVM has: no offset, and a pause long enough to be told from an attempt to synchronize.
 TEST_F(ClockTest, TscGoesOnWithoutOffsetsAfterALongPause) {
   uint64_t ms = ticks_per_ms();
-  std::vector<x86_64::CpuClock> held;
-  for (auto& cpu : cpus_) {
-    held.push_back(cpu->read_clock().value());
-    held.back().tsc_offset.reset();
-  }
+  std::vector<x86_64::CpuClock> held = read_clocks();
+  for (x86_64::CpuClock& clock : held) clock.tsc_offset.reset();
   std::this_thread::sleep_for(1300ms);
   for (size_t i = 0; i < cpus_.size(); ++i) ASSERT_TRUE(cpus_[i]->set_clock(held[i], 0));
   uint64_t now = cpus_[0]->read_clock().value().tsc;
