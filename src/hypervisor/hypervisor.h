@@ -50,8 +50,8 @@ class VirtualCpu {
   virtual std::string describe() = 0;
   // The vCPU's clock, to be set later. Any thread, while none is in run(); the same goes for set_clock().
   virtual Result<x86_64::CpuClock> read_clock() = 0;
-  // Lets the TSC go on from where it stood in `clock`, and the APIC's timer wait for the same value of it. `elapsed` is
-  // how far the host's TSC has come since; the same for all vCPUs keeps them in step.
+  // Lets the TSC go on from where it stood when the host's was `elapsed` less than now, and the APIC's timer wait for
+  // the same value of it. `clock` was read after that moment; the same `elapsed` for all vCPUs keeps them in step.
   virtual Result<void> set_clock(const x86_64::CpuClock& clock, uint64_t elapsed) = 0;
 
   // Runs the guest until something needs us. Always on the same thread.
