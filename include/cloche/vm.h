@@ -83,6 +83,15 @@ class Vm {
   Result<void> signal(int number);
   // Tells the command's terminal its new size.
   Result<void> resize(TerminalSize size);
+  // Takes the VM's processors out of the guest; when it returns without an error, none of the guest's code runs until
+  // resume(). The guest's clocks stand still in between, so that its time of day is late from then on; on a host whose
+  // KVM cannot do that they jump instead. Config::timeout goes on. A paused VM can be ended like any other, and what it
+  // had written before still arrives. Pausing it twice is no error. Waits for the VM's process to answer, which
+  // includes setting up a VM that was just started; kTimeout when it does not within seconds, kInvalidArgument when the
+  // VM has ended, which wait() tells about.
+  Result<void> pause();
+  // Lets a paused VM go on, and does nothing to one that runs. Errors as for pause().
+  Result<void> resume();
   // Ends the VM now. wait() then says kStopped, unless the command was faster.
   Result<void> kill();
 

@@ -26,6 +26,8 @@ int Vm::wait_ms() const { return process_->wait_ms(); }
 Result<std::optional<Outcome>> Vm::try_wait() { return process_->try_wait(); }
 Result<void> Vm::signal(int number) { return process_->signal(number); }
 Result<void> Vm::resize(TerminalSize size) { return process_->resize(size); }
+Result<void> Vm::pause() { return process_->pause(); }
+Result<void> Vm::resume() { return process_->resume(); }
 Result<void> Vm::kill() { return process_->kill(); }
 
 }  // namespace cloche

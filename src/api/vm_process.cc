@@ -30,6 +30,7 @@ constexpr auto kConfigTimeout = 10s;
 constexpr auto kSetUpGrace = 10s;
 constexpr auto kTimeoutGrace = 3s;
 constexpr auto kStopGrace = 2s;
+constexpr auto kAnswerGrace = 10s;  // A command is answered at once, but for one that comes while the VM is set up.
 constexpr int kReapGraceMs = 2000;  // After its last word it only has to exit.
 
 }  // namespace
@@ -104,6 +105,34 @@ Result<void> VmProcess::resize(TerminalSize size) {
   return send_command(wire::encode_frame(wire::VmmFrame::kResize, std::move(payload)));
 }
 
+Result<void> VmProcess::pause() {
+  auto paused = ask(wire::VmmFrame::kPause, wire::VmmFrame::kPaused);
+  return paused ? paused : std::unexpected(std::move(paused).error().in("pause the VM"));
+}
+
+Result<void> VmProcess::resume() {
+  auto resumed = ask(wire::VmmFrame::kResume, wire::VmmFrame::kResumed);
+  return resumed ? resumed : std::unexpected(std::move(resumed).error().in("resume the VM"));
+}
+
+Result<void> VmProcess::ask(wire::VmmFrame command, wire::VmmFrame answer) {
+  TRY(send_command(wire::encode_frame(command)));
+  answer_.reset();
+  auto latest = Clock::now() + kAnswerGrace;
+  // An answer to an earlier question, which came too late, is not the one.
+  while (!answer_ || answer_->first != answer) {
+    if (receive()) return fail(ErrorCode::kInvalidArgument, "it has ended");
+    if (answer_ && answer_->first == answer) break;
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(latest - Clock::now()).count();
+    if (left <= 0) return fail(ErrorCode::kTimeout, "its process does not answer");
+    pollfd readable{socket_.get(), POLLIN, 0};
+    if (::poll(&readable, 1, static_cast<int>(left)) < 0 && errno != EINTR)
+      return fail_errno("wait for the VM's process");
+  }
+  if (!answer_->second.empty()) return fail(ErrorCode::kHost, answer_->second);
+  return {};
+}
+
 Result<void> VmProcess::kill() {
   auto sent = send_command(wire::encode_frame(wire::VmmFrame::kStop));
   if (state_ != State::kRunning) return sent;
@@ -114,6 +143,7 @@ Result<void> VmProcess::kill() {
 }
 
 int VmProcess::wait_ms() const {
+  if (said_last_word()) return 0;
   if (!deadline_) return -1;
   auto left = std::chrono::ceil<std::chrono::milliseconds>(*deadline_ - Clock::now()).count();
   return static_cast<int>(std::clamp<int64_t>(left, 0, 60'000));
@@ -138,6 +168,7 @@ Result<std::optional<Outcome>> VmProcess::try_wait() {
 }
 
 bool VmProcess::receive() {
+  if (said_last_word()) return true;
   std::array<std::byte, 16384> buffer;
   for (;;) {
     ssize_t got = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
@@ -179,6 +210,13 @@ bool VmProcess::take_frame(wire::VmmFrame type, std::span<const std::byte> paylo
       std::string line;
       if (!wire::decode_log(payload, level, line)) return break_off();
       log(static_cast<Verbosity>(std::min<uint8_t>(level, static_cast<uint8_t>(Verbosity::kDebug))), printable(line));
+      return false;
+    }
+    case wire::VmmFrame::kPaused:
+    case wire::VmmFrame::kResumed: {
+      std::string failure;
+      if (!wire::decode_answer(payload, failure)) return break_off();
+      answer_.emplace(type, printable(failure));
       return false;
     }
     case wire::VmmFrame::kEnded: {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/plan.h"
@@ -31,6 +32,8 @@ class VmProcess {
   int wait_ms() const;
   Result<void> signal(int number);
   Result<void> resize(TerminalSize size);
+  Result<void> pause();
+  Result<void> resume();
   Result<void> kill();
 
   // The stretch before start() that make_plan() took.
@@ -42,6 +45,9 @@ class VmProcess {
 
   Result<void> send_config();
   Result<void> send_command(std::span<const std::byte> frame);
+  // Sends a command without a payload and waits for its answer.
+  Result<void> ask(wire::VmmFrame command, wire::VmmFrame answer);
+  bool said_last_word() const { return ended_ || failed_ || !broken_.empty(); }
   // Both answer whether the process has said its last word.
   bool receive();
   bool take_frames();
@@ -63,8 +69,9 @@ class VmProcess {
   std::vector<std::byte> received_;
   std::optional<wire::Ended> ended_;
   std::optional<Error> failed_;
-  std::string broken_;                         // What it said that it must not.
-  std::optional<Clock::time_point> deadline_;  // When we stop trusting it to end by itself.
+  std::optional<std::pair<wire::VmmFrame, std::string>> answer_;  // The latest, with what it says of a failure.
+  std::string broken_;                                            // What it said that it must not.
+  std::optional<Clock::time_point> deadline_;                     // When we stop trusting it to end by itself.
   bool overdue_ = false;
   bool stopping_ = false;
   std::vector<TimedPhase> phases_;

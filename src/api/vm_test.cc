@@ -213,6 +213,34 @@ TEST_F(VmTest, CommandsArriveAndKillEnds) {
   EXPECT_FALSE(vm->wait());
 }
 
+TEST_F(VmTest, PauseAndResumeAreAnswered) {
+  auto vm = Vm::create(config({"obey"}));
+  ASSERT_TRUE(vm);
+  EXPECT_FALSE(vm->pause());
+  ASSERT_TRUE(vm->start());
+  EXPECT_TRUE(vm->pause());
+  EXPECT_TRUE(vm->pause());
+  auto resumed = vm->resume();
+  ASSERT_FALSE(resumed);
+  EXPECT_EQ(resumed.error().message(), "resume the VM: no \\x1b way");
+  EXPECT_TRUE(vm->kill());
+  EXPECT_TRUE(vm->wait());
+  EXPECT_EQ(output(), "ready\npause\npause\nresume\n");
+  EXPECT_FALSE(vm->resume());
+}
+
+TEST_F(VmTest, PausingOneThatEndsIsAnErrorAndItsOutcomeStays) {
+  auto vm = Vm::create(config({"linger"}));  // Nothing comes from the socket after its report, not even its end.
+  ASSERT_TRUE(vm && vm->start());
+  auto paused = vm->pause();
+  ASSERT_FALSE(paused);
+  EXPECT_EQ(paused.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(vm->wait_ms(), 0);
+  auto outcome = vm->wait();
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->status.by, EndedBy::kExit);
+}
+
 TEST_F(VmTest, TryWaitDoesNotBlockAndEventFdTells) {
   auto vm = Vm::create(config({"obey"}));
   ASSERT_TRUE(vm && vm->start());

@@ -48,6 +48,11 @@ class VirtualCpu {
   virtual Result<void> set_local_interrupts() = 0;
   // Where the guest is, for a report: "rip 0x... cr3 0x...". The vCPU's own thread.
   virtual std::string describe() = 0;
+  // The vCPU's clock, to be set later. Any thread, while none is in run(); the same goes for set_clock().
+  virtual Result<x86_64::CpuClock> read_clock() = 0;
+  // Lets the TSC go on from where it stood when the host's was `elapsed` less than now, and the APIC's timer wait for
+  // the same value of it. `clock` was read after that moment; the same `elapsed` for all vCPUs keeps them in step.
+  virtual Result<void> set_clock(const x86_64::CpuClock& clock, uint64_t elapsed) = 0;
 
   // Runs the guest until something needs us. Always on the same thread.
   virtual Result<Exit> run() = 0;
@@ -71,6 +76,10 @@ class VirtualMachine {
   virtual Result<void> connect_kick(const EventFd& event, GuestAddr address, uint32_t value) = 0;
   // What guests can be shown.
   virtual Result<std::vector<x86_64::CpuidEntry>> supported_cpuid() = 0;
+  // The VM's clock, and to let it go on from where it stood. Any thread, while no vCPU is in run(); the vCPUs' clocks
+  // are set first, as this one is derived from theirs.
+  virtual Result<x86_64::VmClock> read_clock() = 0;
+  virtual Result<void> set_clock(const x86_64::VmClock& clock) = 0;
 };
 
 }  // namespace cloche::hypervisor

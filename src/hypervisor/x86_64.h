@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 namespace cloche::hypervisor::x86_64 {
 
@@ -36,6 +37,19 @@ struct Registers {
 struct Msr {
   uint32_t index = 0;
   uint64_t value = 0;
+};
+
+// Where the clock of a VM stood: the time that it tells its guest (kvmclock), and the TSC of the host at that moment.
+struct VmClock {
+  uint64_t guest_ns = 0;
+  uint64_t host_tsc = 0;
+};
+
+// Where the clock of a vCPU stood.
+struct CpuClock {
+  uint64_t tsc = 0;
+  std::optional<uint64_t> tsc_offset;  // The TSC less the host's, modulo 2^64; empty where the hypervisor does not say.
+  uint64_t tsc_deadline = 0;           // When the APIC's timer is due, 0: it is not set.
 };
 
 }  // namespace cloche::hypervisor::x86_64

@@ -146,6 +146,7 @@ Result<void> Machine::create_cpus() {
   seen_repairs_.resize(config_.cpus);
   for (unsigned index = 0; index < config_.cpus; ++index) {
     cpus_.push_back(TRY(vm_->create_cpu(index)));
+    gates_.emplace_back();
     TRY(x86_64::set_up_cpu(*cpus_.back(), supported, {index, config_.cpus}, kernel_.entry));
   }
   timeline_.mark("create vCPUs");

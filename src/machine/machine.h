@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -18,6 +19,7 @@
 #include "devices/vsock/vsock.h"
 #include "hypervisor/hypervisor.h"
 #include "machine/config.h"
+#include "machine/cpu_gate.h"
 #include "machine/exit_report.h"
 #include "machine/guest_session.h"
 #include "machine/timeline.h"
@@ -52,6 +54,11 @@ class Machine {
   void signal(uint32_t number) { session_.signal(number); }
   void resize(uint16_t rows, uint16_t columns) { session_.resize(rows, columns); }
   void stop(std::string reason) { end(EndKind::kStopped, std::move(reason)); }
+  // When pause() returns, no vCPU is in the guest, and none enters it before resume(). The guest's clocks go on from
+  // where they stood, where the hypervisor can do that. Devices, the timeout and the end of the VM do not wait. Pausing
+  // a paused VM, or resuming a running one, does nothing; pausing one whose vCPUs have ended is an error.
+  Result<void> pause();
+  Result<void> resume();
   EventLoop& loop() { return *loop_; }
 
  private:
@@ -83,8 +90,15 @@ class Machine {
   void classify(EndKind kind, std::string detail);
   void end(EndKind kind, std::string detail);
   void stop_cpus();
+  Result<void> hold_clocks();
+  Result<void> release_clocks();
   void add_guest_phases(ExitReport& report);
   ExitReport make_report();
+
+  struct Clocks {
+    hypervisor::x86_64::VmClock vm;
+    std::vector<hypervisor::x86_64::CpuClock> cpus;
+  };
 
   MachineConfig config_;
   Timeline timeline_;
@@ -107,8 +121,11 @@ class Machine {
   GuestSession session_;
   boot::LoadedKernel kernel_;
   std::vector<std::unique_ptr<hypervisor::VirtualCpu>> cpus_;
+  std::deque<CpuGate> gates_;  // One per vCPU.
   std::vector<std::thread> threads_;
   std::atomic<bool> stopping_ = false;
+  bool paused_ = false;           // Loop thread.
+  std::optional<Clocks> clocks_;  // Loop thread: where the guest's clocks stood at the pause.
 
   std::optional<EndKind> ended_;
   std::string detail_;

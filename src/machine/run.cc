@@ -44,14 +44,16 @@ Result<ExitReport> Machine::run() {
 }
 
 void Machine::run_cpu(unsigned index) {
-  while (!stopping_.load(std::memory_order_acquire)) {
+  for (;;) {
+    gates_[index].enter();
+    // After the gate: a paused VM may have been ended behind it.
+    if (stopping_) break;
     auto exit = cpus_[index]->run();
-    if (!exit) {
-      cpu_ended(EndKind::kCpuError, exit.error().message());
-      break;
-    }
-    if (!serve_exit(*exit, index)) break;
+    gates_[index].leave();
+    if (!exit) return cpu_ended(EndKind::kCpuError, exit.error().message());
+    if (!serve_exit(*exit, index)) return;
   }
+  gates_[index].leave();
 }
 
 // False when this vCPU will not run again.
@@ -138,6 +140,7 @@ void Machine::end(EndKind kind, std::string detail) {
 
 void Machine::stop_cpus() {
   stopping_ = true;
+  for (CpuGate& gate : gates_) gate.open();
   // One kick each is enough: a vCPU looks at stopping_ before it runs, and a kick that comes first ends its next run.
   for (auto& cpu : cpus_) cpu->kick();
   for (std::thread& thread : threads_) thread.join();

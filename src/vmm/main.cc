@@ -55,7 +55,11 @@ Result<std::optional<Frame>> read_frame(int fd) {
 
 wire::VmmFrame kind(const Frame& frame) { return static_cast<wire::VmmFrame>(frame.header.type); }
 
-void obey(Machine& machine, const Frame& frame) {
+void answer(int fd, wire::VmmFrame type, const Result<void>& result) {
+  static_cast<void>(write_full(fd, wire::encode_answer(type, result ? "" : result.error().message())));
+}
+
+void obey(Machine& machine, const Frame& frame, int fd) {
   switch (kind(frame)) {
     case wire::VmmFrame::kSignal: {
       uint32_t number = 0;
@@ -69,6 +73,10 @@ void obey(Machine& machine, const Frame& frame) {
     }
     case wire::VmmFrame::kStop:
       return machine.stop("it was told to stop");
+    case wire::VmmFrame::kPause:
+      return answer(fd, wire::VmmFrame::kPaused, machine.pause());
+    case wire::VmmFrame::kResume:
+      return answer(fd, wire::VmmFrame::kResumed, machine.resume());
     default:
       return machine.stop("its starter sent what it must not");
   }
@@ -78,7 +86,7 @@ void obey(Machine& machine, const Frame& frame) {
 Result<void> take_commands(Machine& machine, int fd) {
   return machine.loop().watch(fd, EPOLLIN, [&machine, fd](uint32_t) {
     auto frame = read_frame(fd);
-    if (frame && *frame) return obey(machine, **frame);
+    if (frame && *frame) return obey(machine, **frame, fd);
     machine.loop().unwatch(fd);
     machine.stop("the program that started it is gone");
   });

@@ -216,4 +216,16 @@ bool decode_log(std::span<const std::byte> payload, uint8_t& level, std::string&
   return from.done();
 }
 
+std::vector<std::byte> encode_answer(VmmFrame type, std::string_view failure) {
+  Writer to;
+  to.put(failure);
+  return encode_frame(type, std::move(to));
+}
+
+bool decode_answer(std::span<const std::byte> payload, std::string& failure) {
+  Reader from(payload);
+  from.get(failure);
+  return from.done();
+}
+
 }  // namespace cloche::wire

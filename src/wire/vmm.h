@@ -19,10 +19,14 @@ enum class VmmFrame : uint16_t {
   kSignal = 65,   // to the VMM: u32 number, for the command
   kResize = 66,   // to the VMM: u16 rows, u16 columns
   kStop = 67,     // to the VMM: end the VM now
+  kPause = 68,    // to the VMM: keep the vCPUs out of the guest; answered by kPaused
+  kResume = 69,   // to the VMM: let them in again; answered by kResumed
   kLog = 80,      // from the VMM: u8 level, text
   kStarted = 81,  // from the VMM: the first vCPU is about to run
   kEnded = 82,    // from the VMM, last: Ended
   kFailed = 83,   // from the VMM, last: the VM could not be started or run (an Error)
+  kPaused = 84,   // from the VMM: text, what kept it from pausing; empty: it is paused
+  kResumed = 85,  // from the VMM: text, what kept it from resuming; empty: it runs
 };
 
 enum class RootKind : uint8_t {
@@ -105,6 +109,8 @@ std::vector<std::byte> encode(const VmConfig& config);
 std::vector<std::byte> encode(const Ended& ended);
 std::vector<std::byte> encode(const Failed& failed);
 std::vector<std::byte> encode_log(uint8_t level, std::string_view line);
+// kPaused or kResumed.
+std::vector<std::byte> encode_answer(VmmFrame type, std::string_view failure);
 // A frame of `type` with a payload that its user builds with a Writer.
 std::vector<std::byte> encode_frame(VmmFrame type, Writer payload = {});
 
@@ -113,5 +119,6 @@ bool decode(std::span<const std::byte> payload, VmConfig& config);
 bool decode(std::span<const std::byte> payload, Ended& ended);
 bool decode(std::span<const std::byte> payload, Failed& failed);
 bool decode_log(std::span<const std::byte> payload, uint8_t& level, std::string& line);
+bool decode_answer(std::span<const std::byte> payload, std::string& failure);
 
 }  // namespace cloche::wire

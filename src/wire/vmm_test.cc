@@ -99,6 +99,15 @@ TEST(VmmWire, LogLinesComeBack) {
   EXPECT_FALSE(decode_log({}, level, line));
 }
 
+TEST(VmmWire, AnswersComeBack) {
+  std::string failure;
+  ASSERT_TRUE(decode_answer(payload_of(encode_answer(VmmFrame::kPaused, "why not")), failure));
+  EXPECT_EQ(failure, "why not");
+  ASSERT_TRUE(decode_answer(payload_of(encode_answer(VmmFrame::kResumed, "")), failure));
+  EXPECT_EQ(failure, "");
+  EXPECT_FALSE(decode_answer({}, failure));
+}
+
 TEST(VmmWire, KindsOutOfRangeAreRefused) {
   VmConfig config = full_config();
   config.root = static_cast<RootKind>(99);

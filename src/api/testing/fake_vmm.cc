@@ -84,6 +84,14 @@ void list_descriptors() {
   for (;;) {
     Frame frame = read_frame();
     if (frame.type == wire::VmmFrame::kStop) lose(static_cast<uint32_t>(wire::VmEnd::kStopped));
+    if (frame.type == wire::VmmFrame::kPause) {
+      say("pause\n");
+      send(wire::encode_answer(wire::VmmFrame::kPaused, ""));
+    }
+    if (frame.type == wire::VmmFrame::kResume) {
+      say("resume\n");
+      send(wire::encode_answer(wire::VmmFrame::kResumed, "no \x1b way"));
+    }
     uint32_t number = 0;
     uint16_t rows = 0, columns = 0;
     if (frame.type == wire::VmmFrame::kSignal && wire::decode_signal(frame.payload, number)) {

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <cstring>
 
@@ -24,6 +25,8 @@ void install_kick_handler() {
   action.sa_handler = [](int) {};
   ::sigaction(kick_signal(), &action, nullptr);
 }
+
+constexpr uint32_t kTsc = 0x10, kTscDeadline = 0x6e0;  // Intel SDM volume 4: IA32_TIME_STAMP_COUNTER, IA32_TSC_DEADLINE
 
 kvm_segment to_kvm(const x86_64::Segment& segment) {
   kvm_segment out{};
@@ -49,10 +52,14 @@ class KvmCpu final : public VirtualCpu {
   Result<void> set_msrs(std::span<const x86_64::Msr> msrs) override;
   Result<void> set_local_interrupts() override;
   std::string describe() override;
+  Result<x86_64::CpuClock> read_clock() override;
+  Result<void> set_clock(const x86_64::CpuClock& clock, uint64_t elapsed) override;
   Result<Exit> run() override;
   void kick() override;
 
  private:
+  Result<uint64_t> read_msr(uint32_t index);
+  bool access_tsc_offset(unsigned long request, uint64_t& offset);
   Result<Exit> decode();
   std::string internal_error();
 
@@ -116,6 +123,52 @@ Result<void> KvmCpu::set_msrs(std::span<const x86_64::Msr> msrs) {
   return {};
 }
 
+Result<uint64_t> KvmCpu::read_msr(uint32_t index) {
+  std::array<uint64_t, (sizeof(kvm_msrs) + sizeof(kvm_msr_entry)) / 8> raw{};
+  auto* list = reinterpret_cast<kvm_msrs*>(raw.data());
+  list->nmsrs = 1;
+  list->entries[0].index = index;
+  int got = ::ioctl(fd_.get(), KVM_GET_MSRS, list);
+  if (got < 0) return fail_errno("read the vCPU's MSRs");
+  if (got == 0) return fail(ErrorCode::kHost, fmt::format("KVM does not know MSR {:#x}", index));
+  return list->entries[0].data;
+}
+
+// `request` is KVM_GET_DEVICE_ATTR or KVM_SET_DEVICE_ATTR. False before Linux 5.16.
+bool KvmCpu::access_tsc_offset(unsigned long request, uint64_t& offset) {
+  kvm_device_attr attribute{};
+  attribute.group = KVM_VCPU_TSC_CTRL;
+  attribute.attr = KVM_VCPU_TSC_OFFSET;
+  attribute.addr = reinterpret_cast<uintptr_t>(&offset);
+  return ::ioctl(fd_.get(), request, &attribute) == 0;
+}
+
+Result<x86_64::CpuClock> KvmCpu::read_clock() {
+  x86_64::CpuClock clock;
+  clock.tsc = TRY(read_msr(kTsc));
+  clock.tsc_deadline = TRY(read_msr(kTscDeadline));
+  uint64_t offset = 0;
+  if (access_tsc_offset(KVM_GET_DEVICE_ATTR, offset)) clock.tsc_offset = offset;
+  return clock;
+}
+
+Result<void> KvmCpu::set_clock(const x86_64::CpuClock& clock, uint64_t elapsed) {
+  // The guest has the host's rate (open_cpu), so its TSC has come as far as the host's. Without the offset there is the
+  // MSR, of which KVM takes a write within a second of what the TSC would be for one that is to synchronize the vCPUs:
+  // after a short pause nothing happens then.
+  if (clock.tsc_offset) {
+    uint64_t offset = *clock.tsc_offset - elapsed;
+    if (!access_tsc_offset(KVM_SET_DEVICE_ATTR, offset)) return fail_errno("set the vCPU's TSC offset");
+  } else {
+    TRY(set_msrs(std::array{x86_64::Msr{kTsc, clock.tsc}}));
+  }
+  // KVM's timer counts on in the host's time, and has perhaps fired by now; a write starts it anew.
+  if (clock.tsc_deadline != 0) TRY(set_msrs(std::array{x86_64::Msr{kTscDeadline, clock.tsc_deadline}}));
+  // Tells a guest that looks for lockups that it was stopped. One without kvmclock cannot be told.
+  static_cast<void>(::ioctl(fd_.get(), KVM_KVMCLOCK_CTRL, 0));
+  return {};
+}
+
 Result<void> KvmCpu::set_local_interrupts() {
   kvm_lapic_state apic{};
   if (::ioctl(fd_.get(), KVM_GET_LAPIC, &apic) < 0) return fail_errno("read the vCPU's APIC");
@@ -147,7 +200,9 @@ Result<Exit> KvmCpu::run() {
     if (errno == EINTR || errno == EAGAIN) {
       // Cleared here, by the only thread that runs it: a flag left standing would end every later run at once
       // (Firecracker #4388).
-      std::atomic_ref(run_->immediate_exit).store(0, std::memory_order_release);
+      // Sequentially consistent, as it is one thread's word against another's: what the kicker wrote before a kick that
+      // is cleared here, this thread sees when it next looks.
+      std::atomic_ref(run_->immediate_exit).store(0);
       return Exit{};
     }
     if (errno == EFAULT) {

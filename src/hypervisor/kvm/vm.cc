@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/ioctl.h>
+#include <x86intrin.h>
 
 #include <cassert>
 #include <vector>
@@ -103,6 +104,20 @@ class KvmVm final : public VirtualMachine {
     }
     if (cpu_is_emulated()) remove_xsave(entries);
     return entries;
+  }
+
+  Result<x86_64::VmClock> read_clock() override {
+    kvm_clock_data data{};
+    if (ioctl_retry(vm_.get(), KVM_GET_CLOCK, &data) < 0) return fail_errno("read the VM's clock");
+    // KVM tells the TSC of that very moment where the host's TSC is its clock, from Linux 5.16 on.
+    return x86_64::VmClock{data.clock, (data.flags & KVM_CLOCK_HOST_TSC) != 0 ? data.host_tsc : __rdtsc()};
+  }
+
+  Result<void> set_clock(const x86_64::VmClock& clock) override {
+    kvm_clock_data data{};
+    data.clock = clock.guest_ns;
+    if (ioctl_retry(vm_.get(), KVM_SET_CLOCK, &data) < 0) return fail_errno("set the VM's clock");
+    return {};
   }
 
  private:
