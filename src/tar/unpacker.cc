@@ -18,6 +18,14 @@ std::unexpected<Error> refused(std::string what, int sys_errno = 0) {
   return fail(ErrorCode::kInvalidArgument, std::move(what), sys_errno);
 }
 
+// Of a stream that has more, directories are settled early: an entry that comes for one of them later still changes its
+// time, and fails where its mode forbids it.
+constexpr size_t kMostPendingBytes = 16 << 20;
+
+size_t pending_size(const std::string& path, const Entry& entry) {
+  return path.size() + entry.path.size() + sizeof entry;
+}
+
 std::string_view first_component(std::string_view name) { return name.substr(0, name.find('/')); }
 
 }  // namespace
@@ -36,7 +44,7 @@ Result<void> Unpacker::write(std::span<const std::byte> bytes) {
 
 Result<void> Unpacker::finish() {
   if (so_far_) so_far_ = reader_.finish();
-  if (so_far_) so_far_ = leave_directories("");
+  if (so_far_) so_far_ = settle_directories("");
   return so_far_;
 }
 
@@ -68,7 +76,7 @@ Result<void> Unpacker::make(const Entry& entry) {
   is_whole_ = first_component(entry.path) == ".";
   if (path_.empty() && entry.type == Type::kDirectory) return {};
   if (path_.empty()) return refused("it is no directory and would replace the one unpacked into");
-  TRY(leave_directories(path_));
+  if (pending_bytes_ > kMostPendingBytes) TRY(settle_directories(path_));
   Split parts = split(path_);
   if (!parent_ || parts.parent != parent_path_) parent_ = TRY(open_parent(parts.parent));
   parent_path_ = std::move(parts.parent);
@@ -102,7 +110,7 @@ Result<void> Unpacker::make_directory(const Entry& entry) {
     if ((status.st_mode & S_IRWXU) != S_IRWXU)
       ::fchmodat(parent_.get(), leaf_.c_str(), (status.st_mode & 07777) | S_IRWXU, AT_SYMLINK_NOFOLLOW);
   }
-  pending_.push_back({path_, entry});
+  if (pending_.insert_or_assign(path_, entry).second) pending_bytes_ += pending_size(path_, entry);
   return {};
 }
 
@@ -220,14 +228,19 @@ Result<void> Unpacker::clear_the_way() const {
   return fail_errno("replace what is there");
 }
 
-// Sets the attributes of those that `path` does not lie in.
-Result<void> Unpacker::leave_directories(const std::string& path) {
-  while (!pending_.empty() && !lies_in(path, pending_.back().path)) {
-    const auto& [left, entry] = pending_.back();
-    Fd directory = TRY(open_beneath(left, O_RDONLY | O_DIRECTORY));
-    if (auto set = set_attributes(directory.get(), entry); !set)
-      return std::unexpected(std::move(set).error().in("directory " + left));
-    pending_.pop_back();
+// Sets the attributes of those that `path` does not lie in, each after all that lie in it.
+Result<void> Unpacker::settle_directories(const std::string& path) {
+  for (auto next = pending_.end(); next != pending_.begin();) {
+    auto at = std::prev(next);
+    if (lies_in(path, at->first)) {
+      next = at;
+      continue;
+    }
+    Fd directory = TRY(open_beneath(at->first, O_RDONLY | O_DIRECTORY));
+    if (auto set = set_attributes(directory.get(), at->second); !set)
+      return std::unexpected(std::move(set).error().in("directory " + at->first));
+    pending_bytes_ -= pending_size(at->first, at->second);
+    next = pending_.erase(at);
   }
   return {};
 }

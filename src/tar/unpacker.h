@@ -1,9 +1,9 @@
 // Makes files of a tar stream, beneath one directory and nowhere else, whoever wrote the stream.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/fd.h"
 #include "tar/reader.h"
@@ -33,9 +33,9 @@ struct UnpackOptions {
   uint32_t uid = 0, gid = 0;  // For kGiven.
 };
 
-// Files replace what is there but a directory, directories merge. A directory's owner, mode and times are set when the
-// stream has gone on to something outside it: until then only its maker may use it. The directory that is unpacked into
-// itself (an entry "." without a name) is left as it is. A path in the stream never goes through a symbolic link.
+// Files replace what is there but a directory, directories merge. A directory's owner, mode and times are set at
+// the end: until then only its maker may use it. The directory that is unpacked into itself (an entry "." without a
+// name) is left as it is. A path in the stream never goes through a symbolic link.
 class Unpacker final : private Reader::Handler {
  public:
   Unpacker(Fd directory, UnpackOptions options);
@@ -50,11 +50,6 @@ class Unpacker final : private Reader::Handler {
   Result<void> finish();
 
  private:
-  struct Pending {  // A directory whose attributes are not set yet.
-    std::string path;
-    Entry entry;
-  };
-
   Result<void> begin(const Entry& entry) override;
   Result<void> data(uint64_t offset, std::span<const std::byte> bytes) override;
   Result<void> end() override;
@@ -73,7 +68,7 @@ class Unpacker final : private Reader::Handler {
   Result<Fd> open_parent(const std::string& path) const;
   Result<void> make_parents(const std::string& path) const;
   Result<void> clear_the_way() const;
-  Result<void> leave_directories(const std::string& path);
+  Result<void> settle_directories(const std::string& path);
   Result<void> set_attributes(int fd, const Entry& entry) const;
   Result<void> set_owner(const Entry& entry) const;
   Result<void> set_times(const Entry& entry) const;
@@ -83,8 +78,9 @@ class Unpacker final : private Reader::Handler {
   UnpackOptions options_;
   Reader reader_;
   Result<void> so_far_;
-  std::optional<std::string> top_;  // The first component that all entries have, where there is a name for it.
-  std::vector<Pending> pending_;    // Each lies in the one before: as many as a path has components.
+  std::optional<std::string> top_;        // The first component that all entries have, where there is a name for it.
+  std::map<std::string, Entry> pending_;  // Directories by place whose attributes are not set yet.
+  size_t pending_bytes_ = 0;              // About.
 
   // The entry that is being made.
   Entry entry_;

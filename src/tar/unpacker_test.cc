@@ -165,6 +165,34 @@ TEST_F(UnpackerTest, ParentsThatTheStreamLacksAreMade) {
   refusal(Stream().file("file/below", "x"));
 }
 
+// As bsdtar has them: what lies in a directory need not follow it.
+TEST_F(UnpackerTest, AnyOrderDoes) {
+  Header closed = header('5', "a");
+  std::memcpy(closed.mode, "0000555", 8);
+  testing::seal(closed);
+  ASSERT_TRUE(unpack(Stream().add(closed).directory("b").file("a/x", "x").file("b/x").directory("a/d").file("c")));
+  struct stat status{};
+  ASSERT_EQ(::stat((place_ + "/a").c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 07777, 0555u);
+  EXPECT_EQ(status.st_mtim.tv_sec, 1);
+  EXPECT_EQ(got("a/x"), "x");
+}
+
+// More directories than are remembered to the end: they are right, for the stream is in order.
+TEST_F(UnpackerTest, ManyDirectoriesInOrder) {
+  constexpr size_t kDirectories = 2600;
+  std::string deep;  // A long path fills what is remembered with few of them.
+  for (int level = 0; level < 14; ++level) deep += std::string(250, 'n') + "/";
+  Stream stream;
+  for (size_t i = 0; i < kDirectories; ++i) stream.extended(record("path", deep + std::to_string(i))).directory("d");
+  ASSERT_TRUE(unpack(stream));
+  for (size_t i = 0; i < kDirectories; ++i) {
+    struct stat status{};
+    ASSERT_EQ(::stat(fmt::format("{}/{}{}", place_, deep, i).c_str(), &status), 0);
+    ASSERT_EQ(status.st_mtim.tv_sec, 1) << i;
+  }
+}
+
 TEST_F(UnpackerTest, SetUserIdGoesWithTheOwnerOnly) {
   Header made = header('0', "suid");
   std::memcpy(made.mode, "0007755", 8);
