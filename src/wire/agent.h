@@ -159,8 +159,8 @@ struct Pack {
 struct Unpack {
   std::string directory;  // Must be there; through symbolic links. In it nothing is reached through one.
   std::string name;       // What the tree is to be called; empty: as in the stream.
-  bool keep_owners =
-      false;  // Those of the stream; without, and then without set-user-ID and set-group-ID bits of files:
+  // Those of the stream. Without: those below, and set-user-ID and set-group-ID bits go.
+  bool keep_owners = false;
   uint32_t uid = 0;
   uint32_t gid = 0;
 };
