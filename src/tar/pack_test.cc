@@ -17,7 +17,7 @@ using testing::run;
 using testing::Scratch;
 using testing::unpack_all;
 
-constexpr UnpackOptions kKeepAll{.links = Links::kAny, .devices = Devices::kMade, .owners = Owners::kKept};
+const UnpackOptions kKeepAll{.links = Links::kAny, .devices = Devices::kMade, .owners = Owners::kKept};
 
 bool is_root() { return ::geteuid() == 0; }
 
@@ -254,6 +254,20 @@ TEST(Pack, TheDepthHasALimit) {
   auto packed = pack(testing::open_folder(in.path()).get(), "d", [](auto) { return Result<void>(); });
   ASSERT_FALSE(packed);
   EXPECT_EQ(packed.error().code, ErrorCode::kUnsupported);
+}
+
+TEST(Pack, WhatIsMountedIsLeftOutWhereAsked) {
+  struct stat outer{}, inner{};
+  bool is_mounted = ::stat("/dev", &outer) == 0 && ::stat("/dev/pts", &inner) == 0 && outer.st_dev != inner.st_dev;
+  if (!is_root() || !is_mounted) GTEST_SKIP() << "needs root and a mounted /dev/pts";
+  std::string stream;
+  auto take = [&](std::span<const std::byte> piece) -> Result<void> {
+    stream.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+    return {};
+  };
+  ASSERT_TRUE(pack(testing::open_folder("/").get(), "dev", take, Mounts::kLeftOut));
+  EXPECT_TRUE(stream.contains(std::string("dev/pts/\0", 9)));
+  EXPECT_FALSE(stream.contains("dev/pts/ptmx"));
 }
 
 TEST(Pack, NamesThatAreNoneAreRefused) {
