@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <memory>
 
+#include "guest/agent/data.h"
 #include "guest/init/failure.h"
 
 namespace cloche::agent {
@@ -80,23 +81,6 @@ Result<void> finish_draft(const Draft& draft, const wire::WriteFile& request) {
   if (!draft.path.empty() && ::rename(draft.path.c_str(), draft.final_path.c_str()) < 0)
     return failed("write " + request.path);
   return {};
-}
-
-// The host's data until its end, through `take`, which is not called again once it has failed. A frame that is none of
-// it ends it as well.
-template <typename Take>
-Result<Result<void>> take_data(Peer& peer, Take take) {
-  Result<void> result;
-  for (;;) {
-    auto frame = TRY(peer.receive());
-    if (!frame) return fail(ErrorCode::kHost, "read from the host", ECONNRESET);
-    if (frame->wrong != nullptr || frame->type != AgentFrame::kData)
-      return fail(ErrorCode::kProtocol, "something else than the data that was announced", EPROTO);
-    if (frame->payload.empty()) return result;
-    if (!result) continue;
-    result = take(std::span<const std::byte>(frame->payload));
-    if (!result) TRY(answer(peer, result.error()));
-  }
 }
 
 wire::FileStatus to_wire(std::string name, const struct stat& status) {

@@ -7,6 +7,7 @@
 #include "guest/agent/peer.h"
 #include "guest/agent/statistics.h"
 #include "guest/agent/system.h"
+#include "guest/agent/tree.h"
 
 namespace cloche::agent {
 namespace {
@@ -69,6 +70,10 @@ Result<void> serve_request(Peer& peer, const Frame& frame, const std::string& gr
       return streamed(peer, frame, read_file);
     case AgentFrame::kWriteFile:
       return streamed(peer, frame, write_file);
+    case AgentFrame::kPack:
+      return streamed(peer, frame, pack_tree);
+    case AgentFrame::kUnpack:
+      return streamed(peer, frame, unpack_tree);
     case AgentFrame::kStatus:
       return tell_status(peer, text_of(frame));
     case AgentFrame::kList:

@@ -91,6 +91,8 @@ void fields(auto& to, Is<FileList> auto& m) { to.all(m.entries); }
 void fields(auto& to, Is<MakeDirectory> auto& m) { to.all(m.path, m.mode, m.parents); }
 void fields(auto& to, Is<Move> auto& m) { to.all(m.from, m.to); }
 void fields(auto& to, Is<Remove> auto& m) { to.all(m.path, m.recursive); }
+void fields(auto& to, Is<Pack> auto& m) { to.all(m.path, m.one_file_system); }
+void fields(auto& to, Is<Unpack> auto& m) { to.all(m.directory, m.name, m.keep_owners, m.uid, m.gid); }
 void fields(auto& to, Is<ProcessStatistics> auto& m) {
   to.all(m.pid, m.parent, m.uid, m.threads, m.state, m.user_ns, m.system_ns, m.memory_bytes, m.read_bytes,
          m.written_bytes, m.command);
@@ -151,6 +153,8 @@ CLOCHE_AGENT_MESSAGE(FileList)
 CLOCHE_AGENT_MESSAGE(MakeDirectory)
 CLOCHE_AGENT_MESSAGE(Move)
 CLOCHE_AGENT_MESSAGE(Remove)
+CLOCHE_AGENT_MESSAGE(Pack)
+CLOCHE_AGENT_MESSAGE(Unpack)
 CLOCHE_AGENT_MESSAGE(Statistics)
 CLOCHE_AGENT_MESSAGE(Mount)
 #undef CLOCHE_AGENT_MESSAGE

@@ -62,6 +62,11 @@ enum class AgentFrame : uint16_t {
   kReseed = 156,    // bytes for the kernel's random numbers; kDone
   kShutDown = 157,  // u32: ms that programs get after SIGTERM. kDone when all have ended and the file systems are
                     // synced; the guest then ends by itself
+
+  // A tree as a tar stream (src/tar). Errors that no system call is behind have no sys_errno.
+  kPack = 158,    // Pack; answered with kData, the last one empty, then kDone; or with kError at any point. After the
+                  // empty kData that says what in the stream is not as it was in the guest, and all the rest is
+  kUnpack = 159,  // Unpack, then the host's kData, the last one empty; kDone. After kError the rest is passed over
 };
 
 struct Welcome {
@@ -144,6 +149,20 @@ struct Move {
 struct Remove {
   std::string path;
   bool recursive = false;  // A directory and all in it; never across a mount.
+};
+
+struct Pack {
+  std::string path;              // A symbolic link is packed as one. Of "/a/." the entries are "./...", else "a/...".
+  bool one_file_system = false;  // What is mounted in the tree is left out.
+};
+
+struct Unpack {
+  std::string directory;  // Must be there; through symbolic links. In it nothing is reached through one.
+  std::string name;       // What the tree is to be called; empty: as in the stream.
+  // Those of the stream. Without: those below, and set-user-ID and set-group-ID bits go.
+  bool keep_owners = false;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
 };
 
 struct ProcessStatistics {

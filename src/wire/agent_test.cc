@@ -83,6 +83,8 @@ TEST(AgentWire, EveryOtherMessageComesBack) {
   EXPECT_TRUE(round_trip(AgentFrame::kMakeDirectory, MakeDirectory{"/a", 0700, true}).parents);
   EXPECT_EQ(round_trip(AgentFrame::kMove, Move{"/a", "/b"}).to, "/b");
   EXPECT_TRUE(round_trip(AgentFrame::kRemove, Remove{"/a", true}).recursive);
+  EXPECT_TRUE(round_trip(AgentFrame::kPack, Pack{"/a", true}).one_file_system);
+  EXPECT_EQ(round_trip(AgentFrame::kUnpack, Unpack{"/a", "b", true, 1, 2}).gid, 2u);
   EXPECT_EQ(round_trip(AgentFrame::kMount, Mount{"t", "/m", true, false}).path, "/m");
   Statistics statistics{.uptime_ns = 1, .processes = {{.pid = 7, .state = 'R', .command = "sh -c x"}, {}}};
   EXPECT_EQ(round_trip(AgentFrame::kStatisticsAre, statistics).processes.at(0).command, "sh -c x");

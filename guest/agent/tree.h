@@ -1,0 +1,12 @@
+// Trees of files of the guest, out of it and into it as tar streams. Paths are as in files.h.
+#pragma once
+
+#include "guest/agent/peer.h"
+
+namespace cloche::agent {
+
+// Each answers one request; an error is the connection's, every other is answered with kError.
+Result<void> pack_tree(Peer& peer, const wire::Pack& request);
+Result<void> unpack_tree(Peer& peer, const wire::Unpack& request);
+
+}  // namespace cloche::agent
