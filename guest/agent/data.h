@@ -4,9 +4,12 @@
 #include <functional>
 #include <span>
 
-#include "guest/agent/peer.h"
+#include "sandbox/peer.h"
 
 namespace cloche::agent {
+
+using sandbox::Frame;
+using sandbox::Peer;
 
 // The host's data until its end, through `take`, which is not called again once it has failed; that is then answered,
 // and the inner result. A frame that is none of it ends it as well: the outer error, which is the connection's.

@@ -251,6 +251,26 @@ bool Execution::pass_on(Stream& stream) {
   return true;
 }
 
+// What the command left running would die of SIGPIPE at its next word, or stand still: so somebody goes on reading, a
+// process of its own that ends with the last of them.
+void Execution::drain_for_others() {
+  std::array<pollfd, 2> pipes{{{output_.fd.get(), POLLIN, 0}, {error_.fd.get(), POLLIN, 0}}};
+  bool others = std::ranges::any_of(pipes, [](const pollfd& each) { return each.fd >= 0; });
+  pid_t child = others ? ::fork() : -1;
+  if (child > 0) ::waitpid(child, nullptr, 0);
+  if (child != 0) return;
+  if (::fork() != 0) ::_exit(0);  // PID 1 takes note of its end, as we may be gone by then.
+  peer_.close();
+  input_.reset();
+  std::array<std::byte, wire::kMaxDataBytes> buffer;
+  while (std::ranges::any_of(pipes, [](const pollfd& each) { return each.fd >= 0; })) {
+    if (::poll(pipes.data(), pipes.size(), -1) < 0) continue;
+    for (pollfd& each : pipes)
+      if (each.revents != 0 && ::read(each.fd, buffer.data(), buffer.size()) == 0) each.fd = -1;
+  }
+  ::_exit(0);
+}
+
 // The command has ended; what it wrote lies in the pipes. What it left running may go on, without the host reading it.
 Result<void> Execution::finish() {
   int status = 0;
@@ -261,6 +281,7 @@ Result<void> Execution::finish() {
   for (Stream* stream : {&output_, &error_})
     for (size_t passed = 0; passed < kDrainBytes && pass_on(*stream); passed += wire::kMaxDataBytes)
       TRY(peer_.send({}));
+  if (exec_.streams == wire::Streams::kPipes) drain_for_others();
   bool signaled = WIFSIGNALED(status);
   auto value = static_cast<uint32_t>(signaled ? WTERMSIG(status) : WEXITSTATUS(status));
   return end({signaled ? wire::ExitKind::kSignaled : wire::ExitKind::kExited, value, {}, timed_out_});

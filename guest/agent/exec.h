@@ -8,9 +8,12 @@
 #include <optional>
 
 #include "guest/agent/group.h"
-#include "guest/agent/peer.h"
+#include "sandbox/peer.h"
 
 namespace cloche::agent {
+
+using sandbox::Frame;
+using sandbox::Peer;
 
 // Serves a kExec to its end; an error when the connection is gone, with the command's processes.
 // `groups` is where control groups are mounted, or empty.
@@ -51,6 +54,7 @@ class Execution {
   // Sends what the stream has, up to a limit; false when it has nothing now.
   bool pass_on(Stream& stream);
   Result<void> finish();
+  void drain_for_others();
 
   Peer& peer_;
   const wire::Exec& exec_;

@@ -141,6 +141,21 @@ TEST_F(ExecTest, ABackgroundProcessDoesNotHoldItUp) {
   EXPECT_EQ(::kill(std::stoi(ran.output), SIGKILL), 0);  // It lives on.
 }
 
+TEST_F(ExecTest, ABackgroundProcessMayWriteAfterTheCommandsEnd) {
+  char file[] = "/tmp/cloche-lived-XXXXXX";
+  Fd made(::mkstemp(file));
+  Host host;
+  std::string script = "(sleep 0.3; for i in 1 2; do head -c 100000 /dev/zero; echo y >&2; done; echo lived > ";
+  EXPECT_EQ(host.run(shell(script + file + ") &")).ended.value, 0u);
+  std::string text;
+  for (int i = 0; i < 500 && text.empty(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    text = read_text_file(file, 100).value_or("");
+  }
+  EXPECT_EQ(text, "lived\n");
+  ::unlink(file);
+}
+
 TEST_F(ExecTest, InputBeyondTheWindowIsCutAndSaid) {
   Host host;
   auto exec = shell("sleep 0.2; wc -c");

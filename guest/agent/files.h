@@ -1,9 +1,12 @@
 // Files of the guest, read and changed for the host. Paths are absolute and mean what they mean to root in the guest.
 #pragma once
 
-#include "guest/agent/peer.h"
+#include "sandbox/peer.h"
 
 namespace cloche::agent {
+
+using sandbox::Frame;
+using sandbox::Peer;
 
 // Each answers one request; an error is the connection's, every other is answered with kError.
 Result<void> read_file(Peer& peer, const wire::FileRange& range);

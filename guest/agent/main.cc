@@ -4,6 +4,7 @@
 #include <linux/vm_sockets.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -58,6 +59,8 @@ void wait_for(int listener) {
 int run() {
   Fd listener = listen_to_host();
   if (!listener) return 1;
+  // Nobody has to guess when it may connect.
+  if (!write_full(STDOUT_FILENO, std::as_bytes(std::span(wire::kAgentListens)))) return 1;
   unsigned servers = 0;
   for (;;) {
     wait_for(servers < kMostServers ? listener.get() : -1);
@@ -79,6 +82,7 @@ int run() {
 }  // namespace cloche::agent
 
 int main() {
+  ::prctl(PR_SET_NAME, "cloche-agent");  // It was started from an open file, which has no name.
   // Handlers, so that commands do not inherit that a signal is ignored.
   struct sigaction nothing{};
   nothing.sa_handler = [](int) {};

@@ -4,10 +4,10 @@
 
 #include "guest/agent/exec.h"
 #include "guest/agent/files.h"
-#include "guest/agent/peer.h"
 #include "guest/agent/statistics.h"
 #include "guest/agent/system.h"
 #include "guest/agent/tree.h"
+#include "sandbox/peer.h"
 
 namespace cloche::agent {
 namespace {

@@ -1,5 +1,6 @@
 // cloche-init: PID 1 of every microVM. Asks the host for its Start, prepares the root, runs one command, reports how it
 // ended.
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -43,6 +44,14 @@ Result<void> prepare_command(const wire::Start& start, Streams& streams) {
   return streams.open(start);
 }
 
+// The agent lies in the initramfs, which the root hides: from here on it is within reach as an open file only.
+Result<int> open_program(const wire::Start& start) {
+  if (!start.is_agent) return kByName;
+  int program = ::open(wire::kAgentPath, O_RDONLY | O_CLOEXEC);
+  if (program < 0) return failed("open the agent");
+  return program;
+}
+
 void set_failure(wire::Exited& exited, const Error& error) {
   exited.kind = wire::ExitKind::kFailed;
   exited.value = static_cast<uint32_t>(error.sys_errno);
@@ -51,10 +60,12 @@ void set_failure(wire::Exited& exited, const Error& error) {
 
 void run_command(const wire::Start& start, Control& control, wire::Exited& exited) {
   static Streams streams;  // Not on the stack: its buffers are pages that most commands never touch.
+  Result<int> program = open_program(start);
+  if (!program) return set_failure(exited, program.error());
   Result<void> prepared = prepare_command(start, streams);
   if (!prepared) return set_failure(exited, prepared.error());
   exited.mounted_ns = monotonic_ns();
-  auto command = launch(start, streams.command());
+  auto command = launch(start, streams.command(), *program);
   if (!command) {
     exited.kind = command.error().kind;
     exited.value = command.error().value;

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@ struct Child {
   CommandStreams streams;
   char** arguments;
   char** environment;
+  int program;
   wire::Exited failure;
   bool failed = false;  // Stays so where exec succeeds.
 };
@@ -88,13 +90,19 @@ wire::Exited explain(const Error& error) {
   return failure;
 }
 
+Refusal become_program(const Child& child) {
+  if (child.program == kByName) return execute(child.arguments, child.environment);
+  ::syscall(SYS_execveat, child.program, "", child.arguments + 1, child.environment, AT_EMPTY_PATH);
+  return {errno, false};
+}
+
 int run_child(void* argument) {
   Child& child = *static_cast<Child*>(argument);
   Result<void> prepared = prepare(child);
   if (!prepared)
     child.failure = explain(prepared.error());
   else
-    child.failure = explain(execute(child.arguments, child.environment), child.start.arguments[0]);
+    child.failure = explain(become_program(child), child.start.arguments[0]);
   child.failed = true;
   ::_exit(127);
 }
@@ -117,7 +125,7 @@ bool has_home(const std::vector<std::string>& environment) {
 
 }  // namespace
 
-std::expected<pid_t, wire::Exited> launch(const wire::Start& start, const CommandStreams& streams) {
+std::expected<pid_t, wire::Exited> launch(const wire::Start& start, const CommandStreams& streams, int program) {
   if (start.arguments.empty())
     return std::unexpected(explain(Error{.sys_errno = EINVAL, .what = "start a command without a name"}));
   std::vector<char*> arguments = pointers(start.arguments, 1);  // The free slot that execute() asks for.
@@ -130,7 +138,7 @@ std::expected<pid_t, wire::Exited> launch(const wire::Start& start, const Comman
   arguments.push_back(nullptr);
   environment.push_back(nullptr);
   alignas(16) static char stack[kChildStack];
-  Child child{start, streams, arguments.data(), environment.data(), {}};
+  Child child{start, streams, arguments.data(), environment.data(), program, {}};
   pid_t pid = ::clone(run_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
   if (pid < 0) return std::unexpected(explain(Error{.sys_errno = errno, .what = "start a process"}));
   if (!child.failed) return pid;

@@ -16,8 +16,12 @@ struct CommandStreams {
   int error = -1;
 };
 
-// Starts the command that `start` describes, in a session of its own. Returns once it runs its own program; otherwise
-// why it does not: kNotFound, kNotRunnable or kFailed, as an Exited without times.
-std::expected<pid_t, wire::Exited> launch(const wire::Start& start, const CommandStreams& streams);
+inline constexpr int kByName = -1;
+
+// Starts the command that `start` describes, in a session of its own; its program is the open file `program` or
+// kByName. Returns once it runs its own program; otherwise why it does not: kNotFound, kNotRunnable or kFailed, as an
+// Exited without times.
+std::expected<pid_t, wire::Exited> launch(const wire::Start& start, const CommandStreams& streams,
+                                          int program = kByName);
 
 }  // namespace cloche::init

@@ -29,7 +29,8 @@ Installation in_directory(const std::string& directory) {
           .bundle_reader = programs + "cloche-bundle-reader",
           .kernel = images + "guest-vmlinux",
           .machine_kernel = images + "machine-vmlinux",
-          .init = images + "cloche-init"};
+          .init = images + "cloche-init",
+          .agent = images + "cloche-agent"};
 }
 
 }  // namespace

@@ -3,16 +3,11 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "cloche/vm.h"
 #include "wire/vmm.h"
 
 namespace cloche {
-
-// `text` with everything that could steer a terminal replaced; line ends and tabs stay where `lines` says so.
-enum class Lines : uint8_t { kKeep, kEscape };
-std::string printable(std::string_view text, Lines lines = Lines::kEscape);
 
 Outcome make_outcome(wire::Ended ended);
 

@@ -1,8 +1,6 @@
 #include "api/plan.h"
 
 namespace cloche {
-namespace {
-
 // A NUL would cut a text short on its way through the system calls of host and guest.
 Result<void> refuse_nul(const Config& config) {
   auto check = [](std::string_view field, const std::string& text) -> Result<void> {
@@ -21,8 +19,6 @@ Result<void> refuse_nul(const Config& config) {
   TRY(check("kernel command line", config.extra_command_line));
   return check("console", config.console_path);
 }
-
-}  // namespace
 
 Result<Plan> make_plan(const Config& config, const Installation& installation) {
   Plan plan;

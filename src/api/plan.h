@@ -19,6 +19,7 @@ struct Plan {
 // The first wrong field of `config` as an error that names it, its value and what to do.
 Result<Plan> make_plan(const Config& config, const Installation& installation);
 
+Result<void> refuse_nul(const Config& config);
 // The parts of make_plan(); each checks some fields and fills in the plan from them.
 Result<void> plan_size(const Config& config, Plan& plan);     // plan_size.cc
 Result<void> plan_root(const Config& config, Plan& plan);     // plan_paths.cc

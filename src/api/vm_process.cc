@@ -16,6 +16,7 @@
 #include "api/launch.h"
 #include "api/monotonic.h"
 #include "api/outcome.h"
+#include "base/printable.h"
 
 namespace cloche {
 namespace {

@@ -1,4 +1,5 @@
 #include "carrier/boot.h"
+#include "base/private_files.h"
 
 #include <fmt/format.h>
 #include <signal.h>

@@ -11,6 +11,7 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "base/private_files.h"
 #include "carrier/protocol.h"
 
 namespace cloche::carrier {
@@ -18,25 +19,6 @@ namespace {
 
 constexpr size_t kMaxConsoleStart = 256 << 10;  // The ready line is within this much of the console's beginning.
 constexpr size_t kLastWords = 2000;
-
-bool is_ours(const std::string& path) {
-  struct stat found{};
-  return ::stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode) && found.st_uid == ::geteuid();
-}
-
-// A directory of ours into which nobody else can write, not through a symbolic link either.
-Result<void> private_directory(const std::string& path, mode_t forbidden) {
-  if (::mkdir(path.c_str(), 0700) < 0 && errno != EEXIST) return fail_errno("create " + path);
-  struct stat found{};
-  if (::lstat(path.c_str(), &found) < 0) return fail_errno("look at " + path);
-  if (!S_ISDIR(found.st_mode)) return fail(ErrorCode::kPermission, path + " is not a directory: remove it");
-  if (found.st_uid != ::geteuid())
-    return fail(ErrorCode::kPermission,
-                fmt::format("{} belongs to user {}, not to you: it is not safe to use", path, found.st_uid));
-  if ((found.st_mode & forbidden) != 0)
-    return fail(ErrorCode::kPermission, path + " is open to others: chmod 700 it, or remove it");
-  return {};
-}
 
 std::string tail_of(const std::string& path) {
   auto file = open_file(path, O_RDONLY);
@@ -55,18 +37,12 @@ std::string tail_of(const std::string& path) {
 
 }  // namespace
 
-Result<StateDirectory> StateDirectory::open(Kind kind) {
-  const char* set = ::getenv("XDG_RUNTIME_DIR");
-  std::string usual = fmt::format("/run/user/{}", ::geteuid());
-  if (set != nullptr && set[0] == '/' && is_ours(set)) return open_below(std::string(set) + "/cloche", kind);
-  if (is_ours(usual)) return open_below(usual + "/cloche", kind);
-  return open_below(fmt::format("/tmp/cloche-{}", ::geteuid()), kind);
-}
+Result<StateDirectory> StateDirectory::open(Kind kind) { return open_below(TRY(runtime_directory()), kind); }
 
 Result<StateDirectory> StateDirectory::open_below(const std::string& base, Kind kind) {
   TRY(private_directory(base, S_IWGRP | S_IWOTH));
   std::string path = base + (kind == Kind::kNormal ? "/machine" : "/machine-icount");
-  TRY(private_directory(path, 077));
+  TRY(private_directory(path));
   return StateDirectory(std::move(path));
 }
 
@@ -146,16 +122,6 @@ std::optional<Record> decode_record(std::string_view text) {
   if (!number(record.pid) || !number(record.port) || !number(record.memory_mib)) return {};
   if (record.pid <= 1 || record.port == 0 || at == end || *at != '\n') return {};
   return record;
-}
-
-Result<void> write_private_file(const std::string& path, std::span<const std::byte> contents) {
-  std::string partial = fmt::format("{}.{}", path, ::getpid());
-  ::unlink(partial.c_str());
-  Fd file = TRY(open_file(partial, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-  auto written = write_full(file.get(), contents);
-  if (!written) return std::unexpected(std::move(written).error().in("write " + partial));
-  if (::rename(partial.c_str(), path.c_str()) < 0) return fail_errno("rename " + partial);
-  return {};
 }
 
 }  // namespace cloche::carrier

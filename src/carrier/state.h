@@ -55,7 +55,4 @@ class StateDirectory {
 std::string encode(const Record& record);
 std::optional<Record> decode_record(std::string_view text);
 
-// Replaces a file of the state directory at once and privately.
-Result<void> write_private_file(const std::string& path, std::span<const std::byte> contents);
-
 }  // namespace cloche::carrier

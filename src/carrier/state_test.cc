@@ -11,6 +11,7 @@
 
 #include <filesystem>
 
+#include "base/private_files.h"
 #include "carrier/protocol.h"
 
 namespace cloche::carrier {

@@ -19,6 +19,21 @@ struct Invocation {
 };
 
 int run_command(const Invocation& invocation);         // run.cc
+int create_command(const Invocation& invocation);      // create.cc
+int start_command(const Invocation& invocation);       // verbs.cc
+int stop_command(const Invocation& invocation);        // verbs.cc
+int restart_command(const Invocation& invocation);     // verbs.cc
+int kill_command(const Invocation& invocation);        // verbs.cc
+int pause_command(const Invocation& invocation);       // verbs.cc
+int resume_command(const Invocation& invocation);      // verbs.cc
+int rm_command(const Invocation& invocation);          // verbs.cc
+int wait_command(const Invocation& invocation);        // verbs.cc
+int rename_command(const Invocation& invocation);      // verbs.cc
+int exec_command(const Invocation& invocation);        // exec.cc
+int cp_command(const Invocation& invocation);          // cp.cc
+int ps_command(const Invocation& invocation);          // ps.cc
+int inspect_command(const Invocation& invocation);     // inspect.cc
+int logs_command(const Invocation& invocation);        // logs.cc
 int doctor_command(const Invocation& invocation);      // doctor.cc
 int completion_command(const Invocation& invocation);  // completion.cc
 int version_command(const Invocation& invocation);     // version.cc

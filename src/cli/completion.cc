@@ -16,7 +16,9 @@
 namespace cloche::cli {
 namespace {
 
-constexpr const char* kCommands = "run doctor machine completion version help";
+constexpr const char* kCommands =
+    "run create start exec cp ps inspect logs wait pause resume stop restart kill rename rm doctor machine completion "
+    "version help";
 constexpr const char* kMachineCommands = "start stop status exec";
 
 struct Flag {

@@ -10,6 +10,7 @@
 #include "cli/arguments.h"
 #include "cli/carry.h"
 #include "cli/command.h"
+#include "cli/create.h"
 #include "cli/outcome.h"
 #include "cli/run_flags.h"
 #include "cli/say.h"
@@ -60,6 +61,12 @@ Result<std::optional<RunRequest>> read_request(const Invocation& invocation) {
     return std::nullopt;
   }
   request.config.arguments = std::move(split->command);
+  if (request.detach == Detach::kYes) {
+    if (request.terminal == TerminalChoice::kWanted || request.input == InputChoice::kAlways)
+      return fail(ErrorCode::kInvalidArgument,
+                  "-d: a sandbox's command has neither terminal nor input; leave -i and -t");
+    request.input = InputChoice::kNever;
+  }
   if (auto looked = look_at_streams(request); !looked) return std::unexpected(std::move(looked).error());
   // In a raw terminal a new line needs its carriage return.
   const char* line_end = request.config.terminal ? "\r" : "";
@@ -99,20 +106,29 @@ int tell(const Outcome& outcome, const RunRequest& request) {
   return written == 0 ? code : written;
 }
 
+// `run -q` is as `cloche -q run`.
+Invocation quiet_as(Invocation invocation, const Config& config) {
+  invocation.verbosity = config.verbosity;
+  return invocation;
+}
+
 }  // namespace
 
 int run_command(const Invocation& invocation) {
   auto request = read_request(invocation);
   if (!request) return complain(request.error());
   if (!*request) return 0;
+  if ((*request)->detach == Detach::kYes) return run_detached(invocation, **request);
   const Config& config = (*request)->config;
   TimedPhase reading{"read the command line", false, invocation.began_ns, now_ns()};
   auto vm = Vm::create(config);  // What is wrong is said before a machine is started for it.
   if (!vm) return complain(vm.error());
-  auto elsewhere = needs_machine(**request);
+  auto elsewhere = needs_machine((*request)->machine, config.verbosity);
   if (!elsewhere) return complain(elsewhere.error());
   if (*elsewhere) {
-    auto code = run_in_machine(invocation, **request);
+    // What depends on our own standard input is decided here: in the machine it may be a pipe.
+    auto code = run_in_machine(quiet_as(invocation, config),
+                               {config.input == Input::kCarried ? "--stdin=always" : "--stdin=never"});
     return code ? *code : complain(code.error());
   }
   auto outcome = run_to_end(*vm, config);

@@ -21,6 +21,7 @@ constexpr const char* kFooter =
     "  cloche run -it -- bash\n"
     "  cloche run --rootfs ./debian --memory 2G --cpus 4 --timeout 10m -- ./build.sh\n"
     "  tar c src | cloche run -- tar t\n"
+    "  cloche run -d --name web -- python3 -m http.server\n"
     "\n"
     "Exit code: the command's own; 128 + n when signal n ended it; 127 when it is not in the\n"
     "guest, 126 when it cannot be executed, 125 for everything else, with one line saying why.";
@@ -71,6 +72,12 @@ Result<void> choose(const std::string& text, const std::map<std::string, T>& cho
   return {};
 }
 
+Result<void> choose_input(const std::string& text, InputChoice& input) {
+  static const std::map<std::string, InputChoice> kChoices{
+      {"auto", InputChoice::kAuto}, {"always", InputChoice::kAlways}, {"never", InputChoice::kNever}};
+  return choose(text, kChoices, input);
+}
+
 void add_file_flags(CLI::App& app, Config& config) {
   constexpr const char* kGroup = "Files";
   add(app, kGroup,
@@ -91,9 +98,10 @@ void add_file_flags(CLI::App& app, Config& config) {
       ->group(kGroup);
 }
 
-void add_command_flags(CLI::App& app, RunRequest& request) {
-  constexpr const char* kGroup = "The command";
-  Config& config = request.config;
+constexpr const char* kCommandGroup = "The command";
+
+void add_command_flags(CLI::App& app, Config& config) {
+  constexpr const char* kGroup = kCommandGroup;
   add(app, kGroup, {"-w,--workdir", "DIR", "Working directory in the guest; default /"}, [&](const std::string& text) {
     config.working_directory = text;
     return Result<void>();
@@ -108,6 +116,10 @@ void add_command_flags(CLI::App& app, RunRequest& request) {
       [&](const std::string& text) { return store(parse_user(text), config.user); });
   add(app, kGroup, {"--ulimit", "NAME=SOFT[:HARD]", "Resource limit, as in --ulimit nofile=1024:2048; may be repeated"},
       [&](const std::string& text) { return append(parse_limit(text), config.limits); });
+}
+
+void add_stream_flags(CLI::App& app, RunRequest& request) {
+  constexpr const char* kGroup = kCommandGroup;
   app.add_flag_callback(
          "-i,--interactive", [&] { request.input = InputChoice::kAlways; },
          "Carry standard input even from a terminal; pipes and files always are")
@@ -115,11 +127,8 @@ void add_command_flags(CLI::App& app, RunRequest& request) {
   app.add_flag_callback(
          "-t,--tty", [&] { request.terminal = TerminalChoice::kWanted; }, "Give the command a terminal: yours")
       ->group(kGroup);
-  add(app, "", {"--stdin", "auto|always|never", "Whether standard input is carried"}, [&](const std::string& text) {
-    static const std::map<std::string, InputChoice> kChoices{
-        {"auto", InputChoice::kAuto}, {"always", InputChoice::kAlways}, {"never", InputChoice::kNever}};
-    return choose(text, kChoices, request.input);
-  });
+  add(app, "", {"--stdin", "auto|always|never", "Whether standard input is carried"},
+      [&](const std::string& text) { return choose_input(text, request.input); });
 }
 
 void add_machine_flags(CLI::App& app, RunRequest& request) {
@@ -146,6 +155,30 @@ void add_machine_flags(CLI::App& app, RunRequest& request) {
         static const std::map<std::string, MachineUse> kChoices{
             {"auto", MachineUse::kAuto}, {"never", MachineUse::kNever}, {"always", MachineUse::kAlways}};
         return choose(text, kChoices, request.machine);
+      });
+}
+
+void add_sandbox_flags(CLI::App& app, RunRequest& request) {
+  constexpr const char* kGroup = "A sandbox (-d)";
+  SandboxConfig& sandbox = request.sandbox;
+  add(app, kGroup, {"--name", "NAME", "What to call it; without, a name is made up"}, [&](const std::string& text) {
+    sandbox.name = text;
+    return text.empty() ? fail(ErrorCode::kInvalidArgument, "the name is empty") : Result<void>();
+  });
+  add(app, kGroup, {"--label", "NAME=VALUE", "Something to find it by; may be repeated"}, [&](const std::string& text) {
+    size_t equals = std::min(text.find('='), text.size());
+    if (equals == 0) return Result<void>(fail(ErrorCode::kInvalidArgument, "'" + text + "' must be NAME=VALUE"));
+    sandbox.labels[text.substr(0, equals)] = equals == text.size() ? "" : text.substr(equals + 1);
+    return Result<void>();
+  });
+  add(app, kGroup, {"--stop-timeout", "TIME", "What programs get between SIGTERM and SIGKILL; default 10s"},
+      [&](const std::string& text) { return store(parse_grace(text), sandbox.stop_grace); });
+  add(app, kGroup, {"--idle-timeout", "TIME", "Stop it when it has no command and nobody used it for so long"},
+      [&](const std::string& text) { return store(parse_duration(text), sandbox.idle_timeout); });
+  add(app, kGroup, {"--home", "DIR", "Where sandboxes are kept; default $CLOCHE_HOME, or ~/.local/share/cloche"},
+      [&](const std::string& text) {
+        request.home = text;
+        return text.empty() ? fail(ErrorCode::kInvalidArgument, "the path is empty") : Result<void>();
       });
 }
 
@@ -178,9 +211,62 @@ void add_run_flags(CLI::App& app, RunRequest& request) {
   app.footer(kFooter);
   set_style(app, "[FLAGS] [--] COMMAND [ARGUMENT...]");
   add_file_flags(app, request.config);
-  add_command_flags(app, request);
+  add_command_flags(app, request.config);
+  add_stream_flags(app, request);
   add_machine_flags(app, request);
+  app.add_flag_callback(
+         "-d,--detach", [&] { request.detach = Detach::kYes; }, "Leave it running as a sandbox, and print its id")
+      ->group("A sandbox (-d)");
+  add_sandbox_flags(app, request);
   add_report_flags(app, request);
+}
+
+void add_create_flags(CLI::App& app, RunRequest& request) {
+  app.description(
+      "Makes a sandbox, a microVM that stays, and prints its id; `cloche start` starts it.\n"
+      "With a command it lives as long as that; without, until it is stopped.");
+  set_style(app, "[FLAGS] [--] [COMMAND [ARGUMENT...]]");
+  add_sandbox_flags(app, request);
+  add_file_flags(app, request.config);
+  add_command_flags(app, request.config);
+  add_machine_flags(app, request);
+  app.get_help_ptr()->group("What it says");
+}
+
+void add_exec_flags(CLI::App& app, ExecFlags flags) {
+  constexpr const char* kGroup = "Flags";
+  ExecConfig& config = flags.config;
+  set_style(app, "[FLAGS] NAME [--] COMMAND [ARGUMENT...]");
+  add(app, kGroup, {"-w,--workdir", "DIR", "Working directory in the guest; default the sandbox's"},
+      [&](const std::string& text) {
+        config.working_directory = text;
+        return Result<void>();
+      });
+  add(app, kGroup, {"--env-file", "FILE", "Read variables from a file, one NAME=value a line"},
+      [&](const std::string& text) { return add_variables_of_file(text, config.environment); });
+  add(app, kGroup, {"-e,--env", "NAME[=VALUE]", "Set a variable, or pass on yours, over the sandbox's"},
+      [&](const std::string& text) { return add_variable(text, config.environment); });
+  add(app, kGroup, {"-u,--user", "UID[:GID]", "Run as this user of the guest; default the sandbox's"},
+      [&](const std::string& text) { return store(parse_user(text), config.user); });
+  add(app, kGroup, {"--timeout", "TIME", "End the command, with all its processes, after this time"},
+      [&](const std::string& text) { return store(parse_duration(text), config.timeout); });
+  app.add_flag_callback(
+         "-i,--interactive", [flags] { flags.input = InputChoice::kAlways; },
+         "Carry standard input even from a terminal; pipes and files always are")
+      ->group(kGroup);
+  app.add_flag_callback(
+         "-t,--tty", [flags] { flags.terminal = TerminalChoice::kWanted; }, "Give the command a terminal: yours")
+      ->group(kGroup);
+  add(app, "", {"--stdin", "auto|always|never", "Whether standard input is carried"},
+      [flags](const std::string& text) { return choose_input(text, flags.input); });
+}
+
+void add_home_flag(CLI::App& app, std::string& home) {
+  add(app, "Flags", {"--home", "DIR", "Where sandboxes are kept; default $CLOCHE_HOME, or ~/.local/share/cloche"},
+      [&](const std::string& text) {
+        home = text;
+        return text.empty() ? fail(ErrorCode::kInvalidArgument, "the path is empty") : Result<void>();
+      });
 }
 
 }  // namespace cloche::cli

@@ -100,6 +100,10 @@ Result<std::chrono::milliseconds> parse_duration(const std::string& text) {
   return std::chrono::milliseconds(*count);
 }
 
+Result<std::chrono::milliseconds> parse_grace(const std::string& text) {
+  return text == "0" ? std::chrono::milliseconds(0) : parse_duration(text);
+}
+
 Result<uint32_t> parse_count(const std::string& text) {
   auto number = parse_number<uint32_t>(text);
   if (!number) return bad(fmt::format("'{}' is not a number", text));

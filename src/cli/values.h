@@ -16,6 +16,8 @@ Result<uint64_t> parse_memory(const std::string& text);
 Result<uint64_t> parse_size(const std::string& text);
 // "5" (seconds), "500ms", "5s", "2m", "1h".
 Result<std::chrono::milliseconds> parse_duration(const std::string& text);
+// The same, and "0".
+Result<std::chrono::milliseconds> parse_grace(const std::string& text);
 // "1" to as many as 32 bits hold.
 Result<uint32_t> parse_count(const std::string& text);
 // "UID" or "UID:GID", in numbers.

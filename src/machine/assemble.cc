@@ -11,11 +11,12 @@
 #include "hypervisor/kvm/kvm.h"
 #include "machine/krun_bundle.h"
 #include "machine/machine.h"
+#include "wire/agent.h"
 
 namespace cloche {
 namespace {
 
-constexpr size_t kMaxInitBytes = 8 << 20;  // cloche-init is under 1 MiB; a larger file is not it.
+constexpr size_t kMaxInitBytes = 8 << 20;  // cloche-init is under 1 MiB, the agent under 4; a larger file is not it.
 constexpr size_t kSeedBytes = 32;
 
 // Splits a socket into the two ends that a HostStream wants.
@@ -128,11 +129,14 @@ Result<void> Machine::load_boot_image() {
   kernel_ = TRY(load_kernel());
   timeline_.mark("load kernel");
   std::string init = TRY(read_text_file(config_.init_path, kMaxInitBytes));
+  std::string agent;
+  if (!config_.agent_path.empty()) agent = TRY(read_text_file(config_.agent_path, kMaxInitBytes));
   boot::Initramfs initramfs;
   initramfs.add_directory("dev");
   initramfs.add_device("dev/console", 0600, 5, 1);
   initramfs.add_directory("root");
   initramfs.add_file("init", std::as_bytes(std::span(init)), 0755);
+  if (!agent.empty()) initramfs.add_file(wire::kAgentPath + 1, std::as_bytes(std::span(agent)), 0755);
   std::array<std::byte, kSeedBytes> seed;
   TRY(fill_from_host(seed));
   std::vector<std::byte> archive = initramfs.finish();
@@ -151,6 +155,12 @@ Result<void> Machine::create_cpus() {
   }
   timeline_.mark("create vCPUs");
   return {};
+}
+
+void Machine::connect_agent(Fd socket, vsock::Vsock::Done done) {
+  auto stream = both_ways(std::move(socket));
+  if (!stream) return done(std::unexpected(std::move(stream).error()));
+  vsock_.connect(wire::kAgentPort, std::move(*stream), std::move(done));
 }
 
 Result<vsock::HostStream> Machine::connect_stream(uint32_t port) {

@@ -24,6 +24,7 @@ struct MachineConfig {
   uint64_t memory_mib = 512;
   std::string kernel_path;
   std::string init_path;             // cloche-init, the guest's PID 1.
+  std::string agent_path;            // cloche-agent, for a start.is_agent. Else empty.
   std::string bundle_reader_path;    // The program that opens a libkrunfw library for us.
   std::string extra_command_line;    // Appended to the kernel's command line.
   std::vector<MachineShare> shares;  // wire::Start names them by tag.
@@ -32,6 +33,8 @@ struct MachineConfig {
   Fd input, output, error;
   Fd console;  // The guest kernel's console goes here too, where given.
   std::optional<std::chrono::milliseconds> timeout;
+  // How long somebody may take to read what the guest wrote last, once it has reported its end. Without: for ever.
+  std::optional<std::chrono::milliseconds> drain_timeout;
   Log log;
 };
 

@@ -60,6 +60,10 @@ class Machine {
   Result<void> pause();
   Result<void> resume();
   EventLoop& loop() { return *loop_; }
+  // Leads `socket` to the guest's agent (wire/agent.h). `done` as in Vsock::connect(); after an error it is closed.
+  void connect_agent(Fd socket, vsock::Vsock::Done done);
+  // Those that the guest may still use.
+  size_t guest_connections() const { return vsock_.connections(); }
 
  private:
   Machine(MachineConfig config, Timeline timeline, std::unique_ptr<EventLoop> loop);

@@ -108,7 +108,9 @@ void Machine::greet(const wire::Hello& hello) {
 void Machine::take_report(const wire::Exited& exited) {
   exited_ns_ = monotonic_ns();
   exited_ = exited;
-  if (vsock_.drained()) end(EndKind::kReported, {});
+  if (vsock_.drained()) return end(EndKind::kReported, {});
+  if (config_.drain_timeout)
+    loop_->at(EventLoop::Clock::now() + *config_.drain_timeout, [this] { end(EndKind::kReported, {}); });
 }
 
 void Machine::guest_gone(EndKind kind, std::string detail) {

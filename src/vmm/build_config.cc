@@ -50,7 +50,17 @@ std::vector<fs::Injection> injections_of(const std::vector<wire::VmInjectedFile>
   return injections;
 }
 
-fs::Options share_options(const wire::VmShare& share, const wire::Start& start) {
+// Whose files those of a caller who is not root are: the command's.
+struct Ids {
+  uint32_t user = 0, group = 0;
+};
+
+Ids command_ids(const wire::VmConfig& config) {
+  if (config.sandbox.id.empty()) return {config.start.uid, config.start.gid};
+  return {config.sandbox.command.uid, config.sandbox.command.gid};
+}
+
+fs::Options share_options(const wire::VmShare& share, Ids ids) {
   return {.tag = share.tag,
           .read_only = share.read_only,
           .cache = static_cast<fs::Cache>(share.cache),
@@ -59,8 +69,8 @@ fs::Options share_options(const wire::VmShare& share, const wire::Start& start) 
           .device_nodes = share.allows_devices ? fs::DeviceNodes::kAllowed : fs::DeviceNodes::kRefused,
           .acls = share.enforces_acls ? fs::Acls::kEnforced : fs::Acls::kIgnored,
           .locks = share.locks_on_host ? fs::LockScope::kHost : fs::LockScope::kGuest,
-          .users = map_of(share.users, ::geteuid(), start.uid),
-          .groups = map_of(share.groups, ::getegid(), start.gid),
+          .users = map_of(share.users, ::geteuid(), ids.user),
+          .groups = map_of(share.groups, ::getegid(), ids.group),
           .quota = {.bytes = limit_of(share.quota_bytes), .inodes = limit_of(share.quota_inodes)},
           .injected = injections_of(share.injected),
           .dax_window_bytes = uint64_t{share.dax_window_mib} << 20};
@@ -84,11 +94,12 @@ Result<MachineConfig> build_config(wire::VmConfig config, Log log) {
   machine.memory_mib = config.memory_mib;
   machine.kernel_path = std::move(config.kernel_path);
   machine.init_path = std::move(config.init_path);
+  machine.agent_path = std::move(config.agent_path);
   machine.bundle_reader_path = std::move(config.bundle_reader_path);
   machine.extra_command_line = std::move(config.extra_command_line);
   machine.shares.push_back(TRY(open_root(config)));
   for (const wire::VmShare& share : config.shares) {
-    machine.shares.push_back({share_options(share, config.start), TRY(open_share(share))});
+    machine.shares.push_back({share_options(share, command_ids(config)), TRY(open_share(share))});
   }
   if (!config.console_path.empty())
     machine.console = TRY(open_file(config.console_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, 0644));

@@ -12,15 +12,12 @@
 
 #include "machine/machine.h"
 #include "vmm/build_config.h"
+#include "vmm/run_sandbox.h"
 
 namespace cloche {
 namespace {
 
 constexpr int kUsage = 2;
-// A guest can break its devices as often as it likes; each time is a line.
-constexpr unsigned kLogBurst = 200;
-constexpr std::chrono::milliseconds kLogInterval{100};
-
 // Whatever the terminal or a careless `kill` sends: our starter decides what becomes of the VM, and tells us on the
 // socket.
 void ignore_signals() {
@@ -105,26 +102,45 @@ wire::Ended to_wire(ExitReport report) {
 }
 static_assert(static_cast<int>(EndKind::kStopped) == static_cast<int>(wire::VmEnd::kStopped));
 
-Result<ExitReport> run(int fd) {
-  auto frame = TRY(read_frame(fd));
-  wire::VmConfig config;
-  if (!frame || kind(*frame) != wire::VmmFrame::kConfig || !wire::decode(frame->payload, config))
-    return fail(ErrorCode::kProtocol, "read the VM's configuration: damaged");
-  auto send_line = [fd](LogLevel level, std::string_view line) {
-    static_cast<void>(write_full(fd, wire::encode_log(static_cast<uint8_t>(level), line)));
-  };
-  Log log(static_cast<LogLevel>(config.log_level), limited(send_line, kLogBurst, kLogInterval));
+// `tell` gets frames for our starter.
+using Tell = std::function<void(std::span<const std::byte>)>;
+
+Result<ExitReport> run_vm(int fd, wire::VmConfig config, const Tell& tell) {
+  Log log(static_cast<LogLevel>(config.log_level), limit_guest([tell](LogLevel level, std::string_view line) {
+            tell(wire::encode_log(static_cast<uint8_t>(level), line));
+          }));
   Timeline timeline(config.began_ns);
   timeline.mark("start cloche-vmm");
   MachineConfig machine_config = TRY(build_config(std::move(config), std::move(log)));
   timeline.mark("open shares");
   auto machine = TRY(Machine::create(std::move(machine_config), std::move(timeline)));
   TRY(take_commands(*machine, fd));
-  static_cast<void>(write_full(fd, wire::encode_frame(wire::VmmFrame::kStarted)));
+  tell(wire::encode_frame(wire::VmmFrame::kStarted));
   auto report = machine->run();
   // The process ends next, and the kernel frees a VM faster all at once than we could piece by piece.
   static_cast<void>(machine.release());
   return report;
+}
+
+// From here on nobody waits for us: our starter reaps what it started at once, and no terminal is ours.
+Result<void> detach() {
+  pid_t child = ::fork();
+  if (child < 0) return fail_errno("leave the starter");
+  if (child > 0) ::_exit(0);
+  ::setsid();
+  if (::chdir("/") < 0) return fail_errno("enter /");
+  return {};
+}
+
+Result<ExitReport> run(int fd) {
+  auto frame = TRY(read_frame(fd));
+  wire::VmConfig config;
+  if (!frame || kind(*frame) != wire::VmmFrame::kConfig || !wire::decode(frame->payload, config))
+    return fail(ErrorCode::kProtocol, "read the VM's configuration: damaged");
+  Tell tell = [fd](std::span<const std::byte> bytes) { static_cast<void>(write_full(fd, bytes)); };
+  if (config.sandbox.id.empty()) return run_vm(fd, std::move(config), tell);
+  TRY(detach());
+  return run_sandbox(fd, std::move(config));
 }
 
 void report(int fd, Result<ExitReport> result) {

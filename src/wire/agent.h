@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "wire/guest.h"
@@ -22,6 +23,7 @@ namespace cloche::wire {
 
 inline constexpr uint32_t kAgentPort = 10;
 inline constexpr uint16_t kAgentVersion = 1;
+inline constexpr std::string_view kAgentListens = "listening\n";  // On its standard output, once it does.
 inline constexpr uint32_t kMaxDataBytes = 64 << 10;
 inline constexpr uint32_t kInputWindow = 256 << 10;
 

@@ -49,6 +49,7 @@ std::vector<std::byte> encode(const Start& start) {
   }
   to.put(std::string_view(start.hostname));
   to.put(start.arguments);
+  put_bool(to, start.is_agent);
   to.put(start.environment);
   to.put(std::string_view(start.working_directory));
   to.put(start.uid);
@@ -80,6 +81,7 @@ bool decode(std::span<const std::byte> payload, Start& start) {
   }
   from.get(start.hostname);
   from.get(start.arguments);
+  get_bool(from, start.is_agent);
   from.get(start.environment);
   from.get(start.working_directory);
   from.get(start.uid);

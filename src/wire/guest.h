@@ -52,6 +52,8 @@ struct Mount {
 };
 inline constexpr const char* kSingleFileName = "file";
 
+inline constexpr const char* kAgentPath = "/agent";
+
 struct ResourceLimit {
   uint32_t resource = 0;  // RLIMIT_* of x86_64 Linux.
   uint64_t soft = 0;      // UINT64_MAX: unlimited.
@@ -69,6 +71,7 @@ struct Start {
   std::vector<Mount> mounts;
   std::string hostname;
   std::vector<std::string> arguments;    // argv; the first is looked up in PATH of `environment` when it has no slash.
+  bool is_agent = false;                 // The command is kAgentPath of the initramfs, whatever its name.
   std::vector<std::string> environment;  // "NAME=value"
   std::string working_directory;         // Absolute; created when missing and the root is writable.
   uint32_t uid = 0;

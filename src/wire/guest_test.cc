@@ -14,6 +14,7 @@ Start full_start() {
   start.mounts = {{"tag", "/a", true, false}, {"two", "/b/c", false, true}};
   start.hostname = "box";
   start.arguments = {"sh", "", "-c", std::string("a\0b", 3)};
+  start.is_agent = true;
   start.environment = {"PATH=/bin", "EMPTY="};
   start.working_directory = "/work";
   start.uid = 1000;

@@ -72,6 +72,36 @@ void get_injected(Reader& from, std::vector<VmInjectedFile>& files) {
   }
 }
 
+void put_sandbox(Writer& to, const VmSandbox& sandbox) {
+  put_text(to, sandbox.id);
+  if (sandbox.id.empty()) return;
+  put_text(to, sandbox.directory);
+  put_text(to, sandbox.run_directory);
+  put_flag(to, sandbox.has_command);
+  std::vector<std::byte> whole = encode(AgentFrame::kExec, sandbox.command);
+  std::span<const std::byte> command = std::span(whole).subspan(FrameHeader::kSize);
+  to.put(std::string_view(reinterpret_cast<const char*>(command.data()), command.size()));
+  to.put(sandbox.stop_grace_ms);
+  to.put(sandbox.idle_timeout_ms);
+  to.put(sandbox.log_bytes);
+  to.put(sandbox.log_files);
+}
+
+bool get_sandbox(Reader& from, VmSandbox& sandbox) {
+  std::string command;
+  from.get(sandbox.id);
+  if (sandbox.id.empty()) return from.ok();
+  from.get(sandbox.directory);
+  from.get(sandbox.run_directory);
+  sandbox.has_command = get_flag(from);
+  from.get(command);
+  from.get(sandbox.stop_grace_ms);
+  from.get(sandbox.idle_timeout_ms);
+  from.get(sandbox.log_bytes);
+  from.get(sandbox.log_files);
+  return from.ok() && decode_message(std::as_bytes(std::span(command)), sandbox.command);
+}
+
 }  // namespace
 
 std::vector<std::byte> encode_frame(VmmFrame type, Writer payload) {
@@ -87,8 +117,9 @@ std::vector<std::byte> encode(const VmConfig& config) {
   Writer to;
   to.put(config.cpus);
   to.put(config.memory_mib);
-  for (const std::string* text : {&config.kernel_path, &config.init_path, &config.bundle_reader_path,
-                                  &config.console_path, &config.extra_command_line, &config.root_path})
+  for (const std::string* text :
+       {&config.kernel_path, &config.init_path, &config.agent_path, &config.bundle_reader_path, &config.console_path,
+        &config.extra_command_line, &config.root_path})
     put_text(to, *text);
   to.put(config.root);
   to.put(static_cast<uint32_t>(config.shares.size()));
@@ -113,6 +144,7 @@ std::vector<std::byte> encode(const VmConfig& config) {
   to.put(config.log_level);
   to.put(config.began_ns);
   put_flag(to, config.has_input);
+  put_sandbox(to, config.sandbox);
   put_message(to, config.start);
   return encode_frame(VmmFrame::kConfig, std::move(to));
 }
@@ -121,8 +153,8 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
   Reader from(payload);
   from.get(config.cpus);
   from.get(config.memory_mib);
-  for (std::string* text : {&config.kernel_path, &config.init_path, &config.bundle_reader_path, &config.console_path,
-                            &config.extra_command_line, &config.root_path})
+  for (std::string* text : {&config.kernel_path, &config.init_path, &config.agent_path, &config.bundle_reader_path,
+                            &config.console_path, &config.extra_command_line, &config.root_path})
     from.get(*text);
   from.get(config.root);
   config.shares.resize(from.count(50));
@@ -147,6 +179,7 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
   from.get(config.log_level);
   from.get(config.began_ns);
   config.has_input = get_flag(from);
+  if (!get_sandbox(from, config.sandbox)) return false;
   auto known = [](const VmShare& share) { return share.cache <= kMaxCache; };
   return get_message(from, config.start) && from.done() && config.root <= RootKind::kDirectory &&
          std::ranges::all_of(config.shares, known);

@@ -2,7 +2,8 @@
 //
 // libcloche starts `cloche-vmm --fd N` with one end of a SOCK_STREAM socketpair at fd N, and the command's standard
 // input, output and error at 0, 1 and 2. The first frame is VmConfig; commands follow in that direction, reports come
-// back. A closed socket tells the VMM that its starter is gone: it ends the VM. Frames are [u32 payload size][u16
+// back. A closed socket tells the VMM that its starter is gone: it ends the VM, unless that is a sandbox, which says
+// kReady when it can be used and then lives on without a starter (wire/control.h). Frames are [u32 payload size][u16
 // type][u16 zero][payload], as in wire/guest.h.
 #pragma once
 
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "wire/agent.h"
 #include "wire/guest.h"
 
 namespace cloche::wire {
@@ -24,6 +26,7 @@ enum class VmmFrame : uint16_t {
   kLog = 80,      // from the VMM: u8 level, text
   kStarted = 81,  // from the VMM: the first vCPU is about to run
   kEnded = 82,    // from the VMM, last: Ended
+  kReady = 86,    // from the VMM of a sandbox: the guest's agent has answered
   kFailed = 83,   // from the VMM, last: the VM could not be started or run (an Error)
   kPaused = 84,   // from the VMM: text, what kept it from pausing; empty: it is paused
   kResumed = 85,  // from the VMM: text, what kept it from resuming; empty: it runs
@@ -65,10 +68,23 @@ struct VmShare {
   uint32_t dax_window_mib = 0;             // 0: none.
 };
 
+// A VM that outlives its starter: what its process keeps besides.
+struct VmSandbox {
+  std::string id;                   // Empty: no sandbox.
+  std::string directory;            // Its state and logs.
+  std::string run_directory;        // Its lock and its control socket.
+  bool has_command = false;         // Without, the sandbox runs until it is told to stop;
+  Exec command;                     // then this only says whose the guest's files are.
+  uint32_t stop_grace_ms = 10'000;  // What programs get after SIGTERM when the sandbox ends.
+  uint64_t idle_timeout_ms = 0;     // Without a command and a connection: it is stopped. 0: never.
+  uint64_t log_bytes = 10 << 20;    // Of a log file before the next one is begun,
+  uint32_t log_files = 3;           // and how many are kept.
+};
+
 struct VmConfig {
   uint32_t cpus = 1;
   uint64_t memory_mib = 512;
-  std::string kernel_path, init_path, bundle_reader_path;
+  std::string kernel_path, init_path, agent_path, bundle_reader_path;
   std::string console_path;  // Empty: none.
   std::string extra_command_line;
   RootKind root = RootKind::kHost;
@@ -78,6 +94,7 @@ struct VmConfig {
   uint8_t log_level = 1;        // LogLevel of base/log.h.
   uint64_t began_ns = 0;        // CLOCK_MONOTONIC when libcloche began, for the timeline.
   bool has_input = false;       // Whether fd 0 is carried to the command.
+  VmSandbox sandbox;
   Start start;
 };
 

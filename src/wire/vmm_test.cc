@@ -13,6 +13,7 @@ VmConfig full_config() {
   config.memory_mib = 1024;
   config.kernel_path = "/kernel";
   config.init_path = "/init";
+  config.agent_path = "/agent";
   config.bundle_reader_path = "/reader";
   config.console_path = "/console";
   config.extra_command_line = "debug";
@@ -23,6 +24,12 @@ VmConfig full_config() {
   config.shares[0].injected = {{"dir", "", true}, {"dir/file", std::string("a\0b", 3), false, true, 0640}};
   config.timeout_ms = 1500;
   config.has_input = true;
+  config.sandbox.id = "abc";
+  config.sandbox.directory = "/data/abc";
+  config.sandbox.run_directory = "/run/abc";
+  config.sandbox.has_command = true;
+  config.sandbox.command.arguments = {"sleep", "1"};
+  config.sandbox.idle_timeout_ms = 7;
   config.start.arguments = {"echo", "hello"};
   return config;
 }

@@ -103,7 +103,9 @@ def main():
     environment = dict(
         os.environ, PATH=f"{os.path.dirname(os.path.abspath(options.cloche))}:{os.environ['PATH']}", LANG="C.UTF-8"
     )
-    results = [play_file(path, environment) for path in files]
+    with tempfile.TemporaryDirectory() as home:
+        environment["CLOCHE_HOME"] = home  # The sandboxes shown are not the user's own.
+        results = [play_file(path, environment) for path in files]
     passed, failed = (sum(each) for each in zip(*results))
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or not passed else 0

@@ -131,6 +131,21 @@ def prepare_child(folder, output, user):
     os.chdir(harness.settings.scratch)
 
 
+@contextlib.contextmanager
+def runtime_directory(user):
+    """What a login would have made for the ordinary user: a place for sockets, in memory."""
+    folder = pathlib.Path(f"/run/user/{ORDINARY_USER}")
+    if not user or folder.exists():
+        yield
+        return
+    folder.mkdir(parents=True, mode=0o700)
+    os.chown(folder, ORDINARY_USER, ORDINARY_USER)
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def child_main(function, folder, output, user):
     code = 1
     try:
@@ -245,7 +260,8 @@ def main():
             f"-- VM tests as uid {ORDINARY_USER if options.user else os.geteuid()}, {os.cpu_count()} processors",
             flush=True,
         )
-        return run_tests(load_tests(HERE, options.names), options)
+        with runtime_directory(options.user):
+            return run_tests(load_tests(HERE, options.names), options)
     finally:
         if settings.rootfs.startswith(base):
             _libc.umount2(os.fsencode(settings.rootfs), 2)

@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "guest/agent/peer.h"
+#include "guest/agent/exec.h"
 #include "guest/agent/serve.h"
 
 namespace cloche::agent::testing {

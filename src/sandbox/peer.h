@@ -1,4 +1,4 @@
-// The host at the other end of one connection: frames in, frames out (wire/agent.h).
+// The other end of a conversation between host and agent (wire/agent.h): frames in, frames out. Both use this.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,7 @@
 #include "base/fd.h"
 #include "wire/agent.h"
 
-namespace cloche::agent {
+namespace cloche::sandbox {
 
 struct Frame {
   wire::AgentFrame type{};
@@ -24,19 +24,20 @@ class Peer {
 
   int fd() const { return socket_.get(); }
 
-  // Waits for a whole frame; none when the host has closed.
+  // Waits for a whole frame; none when the other end has closed.
   Result<std::optional<Frame>> receive();
   // Waits until everything is sent.
   Result<void> send(std::span<const std::byte> frame);
   Result<void> send_error(int sys_errno, std::string what);
 
-  // For loops of one's own. Reads what is there; false when the host has closed its direction.
+  // For loops of one's own. Reads what is there; false when the other end has closed its direction.
   Result<bool> fill();
   // The next whole frame of what was read.
   std::optional<Frame> next();
   // Takes a frame to be sent by flush(), which sends what the connection takes now.
   void queue(std::span<const std::byte> frame);
   Result<void> flush();
+  void close() { socket_.reset(); }
   size_t unsent() const { return out_.size() - out_done_; }
 
  private:
@@ -50,4 +51,4 @@ class Peer {
   size_t out_done_ = 0;
 };
 
-}  // namespace cloche::agent
+}  // namespace cloche::sandbox

@@ -1,4 +1,4 @@
-#include "guest/agent/peer.h"
+#include "sandbox/peer.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace cloche::agent {
+namespace cloche::sandbox {
 namespace {
 
 constexpr size_t kReadBytes = 64 << 10;
@@ -14,7 +14,7 @@ constexpr size_t kReadBytes = 64 << 10;
 Result<void> wait_for(int fd, short events) {
   pollfd wait{fd, events, 0};
   while (::poll(&wait, 1, -1) < 0)
-    if (errno != EINTR) return fail(ErrorCode::kHost, "wait for the host", errno);
+    if (errno != EINTR) return fail(ErrorCode::kHost, "wait for the other end", errno);
   return {};
 }
 
@@ -58,7 +58,7 @@ Result<bool> Peer::fill() {
   in_.resize(old + static_cast<size_t>(std::max<ssize_t>(got, 0)));
   if (got > 0 || (got < 0 && error == EAGAIN)) return true;
   if (got == 0 || error == ECONNRESET) return false;
-  return fail(ErrorCode::kHost, "read from the host", error);
+  return fail(ErrorCode::kHost, "read from the other end", error);
 }
 
 std::optional<Frame> Peer::next() {
@@ -91,7 +91,7 @@ Result<void> Peer::flush() {
     ssize_t put = ::send(fd(), out_.data() + out_done_, unsent(), MSG_NOSIGNAL);
     if (put < 0 && errno == EINTR) continue;
     if (put < 0 && errno == EAGAIN) return {};
-    if (put < 0) return fail(ErrorCode::kHost, "write to the host", errno);
+    if (put < 0) return fail(ErrorCode::kHost, "write to the other end", errno);
     out_done_ += static_cast<size_t>(put);
   }
   out_.clear();
@@ -99,4 +99,4 @@ Result<void> Peer::flush() {
   return {};
 }
 
-}  // namespace cloche::agent
+}  // namespace cloche::sandbox

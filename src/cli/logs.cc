@@ -1,0 +1,153 @@
+// cloche logs: what a sandbox's command has written.
+#include <fmt/format.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <deque>
+
+#include "cli/arguments.h"
+#include "cli/carry.h"
+#include "cli/command.h"
+#include "cli/help.h"
+#include "cli/run_flags.h"
+#include "cli/sandbox_table.h"
+#include "cli/say.h"
+#include "cli/values.h"
+#include "cloche/sandbox.h"
+
+namespace cloche::cli {
+namespace {
+
+constexpr useconds_t kLookUs = 100'000;
+
+struct LogsRequest {
+  std::string home;
+  bool follow = false;
+  bool times = false;
+  std::optional<uint64_t> since_ns, until_ns;
+  std::optional<uint32_t> tail;
+};
+
+// "10m": that long ago; or a moment, as logs -t shows them.
+Result<uint64_t> parse_moment(const std::string& text) {
+  if (auto ago = parse_duration(text)) return realtime_ns() - static_cast<uint64_t>(ago->count()) * 1'000'000;
+  tm parts{};
+  const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+  if (rest == nullptr) rest = ::strptime(text.c_str(), "%Y-%m-%d", &parts);
+  if (rest == nullptr || (*rest != '\0' && *rest != 'Z' && *rest != '.'))
+    return fail(ErrorCode::kInvalidArgument, "'" + text + "' is neither a time ago, as 10m, nor 2026-11-25T09:08:07Z");
+  return static_cast<uint64_t>(::timegm(&parts)) * 1'000'000'000;
+}
+
+// Lines whole, to the stream that they were written to.
+class Printer {
+ public:
+  explicit Printer(bool times) : times_(times) {}
+  bool show(const OutputEntry& entry) {
+    bool& inside = inside_[entry.is_error ? 1 : 0];
+    std::string text = times_ && !inside ? time_text(entry.time_ns) + " " : "";
+    text += entry.text;
+    if (!entry.is_part) text += "\n";
+    inside = entry.is_part;
+    return pass_on(entry.is_error ? Output::kError : Output::kOutput, text);
+  }
+
+ private:
+  static std::string time_text(uint64_t ns) {
+    auto seconds = static_cast<time_t>(ns / 1'000'000'000);
+    tm parts{};
+    ::gmtime_r(&seconds, &parts);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                       parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, ns % 1'000'000'000);
+  }
+  bool times_;
+  bool inside_[2] = {false, false};
+};
+
+Result<void> show(const Sandbox& sandbox, const LogsRequest& request) {
+  OutputReader reader = sandbox.output();
+  Printer printer(request.times);
+  std::deque<OutputEntry> last;
+  bool caught_up = !request.tail;
+  for (;;) {
+    // Looked at first: what is written before a sandbox's end is there when that is seen.
+    auto info = sandbox.info();
+    bool ended = !info || info->status < SandboxStatus::kStarting || info->status > SandboxStatus::kStopping;
+    for (;;) {
+      auto entry = reader.next();
+      if (!entry) return std::unexpected(std::move(entry).error());
+      if (!*entry) break;
+      if (request.since_ns && (*entry)->time_ns < *request.since_ns) continue;
+      if (request.until_ns && (*entry)->time_ns >= *request.until_ns) return {};
+      if (caught_up && !printer.show(**entry)) return {};  // Nobody reads it any more.
+      if (!caught_up) last.push_back(std::move(**entry));
+      if (!caught_up && last.size() > *request.tail) last.pop_front();
+    }
+    for (const OutputEntry& entry : last)
+      if (!printer.show(entry)) return {};
+    last.clear();
+    caught_up = true;
+    if (!request.follow || ended) return {};
+    ::usleep(kLookUs);
+  }
+}
+
+void add_flags(CLI::App& app, LogsRequest& request) {
+  set_style(app, "[FLAGS] NAME");
+  auto moment = [&app](const char* name, std::optional<uint64_t>& place, const char* text) {
+    app.add_option_function<std::string>(
+           name,
+           [&place, name](const std::string& given) {
+             auto parsed = parse_moment(given);
+             if (!parsed) throw CLI::ValidationError(name, parsed.error().message());
+             place = *parsed;
+           },
+           text)
+        ->option_text("TIME")
+        ->group("Flags");
+  };
+  app.add_flag("-f,--follow", request.follow, "Go on until the sandbox has ended")->group("Flags");
+  app.add_flag("-t,--timestamps", request.times, "With the time of each line")->group("Flags");
+  moment("--since", request.since_ns, "Only what came after: 10m (ago), or 2026-11-25T09:08:07Z");
+  moment("--until", request.until_ns, "Only what came before");
+  app.add_option_function<std::string>(
+         "-n,--tail",
+         [&request](const std::string& given) {
+           auto count = parse_count(given);
+           if (!count) throw CLI::ValidationError("--tail", count.error().message());
+           request.tail = *count;
+         },
+         "Only so many entries from the end")
+      ->option_text("N")
+      ->group("Flags");
+  add_home_flag(app, request.home);
+  app.get_help_ptr()->group("Flags");
+}
+
+}  // namespace
+
+int logs_command(const Invocation& invocation) {
+  LogsRequest request;
+  CLI::App app("Shows what a sandbox's command has written, on the streams it was written to.", "logs");
+  add_flags(app, request);
+  auto split = split_arguments(app, invocation.arguments);
+  if (!split) return complain(split.error());
+  auto parsed = parse_flags(app, std::move(split->flags));
+  if (!parsed) return complain(parsed.error());
+  if (*parsed == Parsed::kHelp) {
+    print(app.help());
+    return 0;
+  }
+  if (split->command.size() != 1)
+    return complain({ErrorCode::kInvalidArgument, 0, "logs takes one sandbox; `cloche ps -a` lists them"});
+  auto carried = carry_sandboxes(invocation, Carry::kIfRunning);
+  if (!carried) return complain(carried.error());
+  if (*carried) return **carried;
+  auto sandbox = Sandbox::open(split->command[0], request.home);
+  if (!sandbox) return complain(sandbox.error());
+  auto shown = show(*sandbox, request);
+  return shown ? 0 : complain(shown.error());
+}
+
+}  // namespace cloche::cli

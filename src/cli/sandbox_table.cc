@@ -1,0 +1,150 @@
+#include "cli/sandbox_table.h"
+
+#include <fmt/format.h>
+#include <time.h>
+
+#include <algorithm>
+
+namespace cloche::cli {
+namespace {
+
+constexpr size_t kMostCommand = 40;
+
+std::string age(uint64_t from_ns, uint64_t to_ns) {
+  uint64_t seconds = to_ns > from_ns ? (to_ns - from_ns) / 1'000'000'000 : 0;
+  if (seconds < 60) return fmt::format("{}s", seconds);
+  if (seconds < 3600) return fmt::format("{}m", seconds / 60);
+  if (seconds < 48 * 3600) return fmt::format("{}h", seconds / 3600);
+  return fmt::format("{}d", seconds / 86400);
+}
+
+// RFC 3339 in UTC; null for what has not come.
+nlohmann::json time_json(uint64_t ns) {
+  if (ns == 0) return nullptr;
+  auto seconds = static_cast<time_t>(ns / 1'000'000'000);
+  tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, ns / 1'000'000 % 1000);
+}
+
+std::string quoted(const std::string& word) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,@%+";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string out = "'";
+  for (char each : word) {
+    if (each == '\'')
+      out += "'\\''";
+    else
+      out += static_cast<unsigned char>(each) < 0x20 ? ' ' : each;
+  }
+  return out + "'";
+}
+
+}  // namespace
+
+uint64_t realtime_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+std::string status_text(const SandboxInfo& info, uint64_t now_ns) {
+  std::string name(name_of(info.status));
+  switch (info.status) {
+    case SandboxStatus::kRunning:
+    case SandboxStatus::kPaused:
+      return name + " " + age(info.ready_ns, now_ns);
+    case SandboxStatus::kExited:
+      if (info.signal != 0)
+        return fmt::format("{} (signal {}) {} ago", name, info.signal, age(info.finished_ns, now_ns));
+      return fmt::format("{} ({}) {} ago", name, info.exit_code, age(info.finished_ns, now_ns));
+    case SandboxStatus::kStopped:
+    case SandboxStatus::kFailed:
+      return fmt::format("{} {} ago", name, age(info.finished_ns, now_ns));
+    default:
+      return name;
+  }
+}
+
+std::string command_text(const SandboxInfo& info, size_t most) {
+  std::string text;
+  for (const std::string& word : info.config.vm.arguments) text.append(text.empty() ? "" : " ").append(quoted(word));
+  if (text.size() > most) text = text.substr(0, most - 3) + "...";
+  return text;
+}
+
+std::string sandbox_table(std::span<const SandboxInfo> sandboxes, uint64_t now_ns) {
+  std::vector<std::array<std::string, 5>> rows{{"ID", "NAME", "STATUS", "CREATED", "COMMAND"}};
+  for (const SandboxInfo& info : sandboxes)
+    rows.push_back({info.id, info.name, status_text(info, now_ns), age(info.created_ns, now_ns) + " ago",
+                    command_text(info, kMostCommand)});
+  std::array<size_t, 5> widths{};
+  for (const auto& row : rows)
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
+    line.erase(line.find_last_not_of(' ') + 1);
+    text += line + "\n";
+  }
+  return text;
+}
+
+nlohmann::json sandbox_json(const SandboxInfo& info) {
+  const Config& vm = info.config.vm;
+  auto shares = nlohmann::json::array();
+  for (const Share& share : vm.shares)
+    shares.push_back(
+        {{"host", share.host_path}, {"guest", share.guest_path}, {"read_only", share.access == Access::kReadOnly}});
+  return {{"id", info.id},
+          {"name", info.name},
+          {"status", name_of(info.status)},
+          {"pid", info.pid},
+          {"created", time_json(info.created_ns)},
+          {"started", time_json(info.started_ns)},
+          {"ready", time_json(info.ready_ns)},
+          {"finished", time_json(info.finished_ns)},
+          {"exit_code", info.exit_code},
+          {"signal", info.signal},
+          {"reason", info.reason},
+          {"console_tail", info.console_tail},
+          {"command", vm.arguments},
+          {"labels", info.config.labels},
+          {"cpus", vm.cpus},
+          {"memory_mib", vm.memory_mib},
+          {"hostname", vm.hostname},
+          {"environment", vm.environment},
+          {"working_directory", vm.working_directory},
+          {"uid", vm.user.uid},
+          {"root", vm.root.source == RootSource::kHost ? std::string("host") : vm.root.path},
+          {"shares", std::move(shares)},
+          {"stop_timeout_ms", info.config.stop_grace.count()},
+          {"idle_timeout_ms", info.config.idle_timeout ? nlohmann::json(info.config.idle_timeout->count()) : nullptr},
+          {"timeout_ms", vm.timeout ? nlohmann::json(vm.timeout->count()) : nullptr}};
+}
+
+Result<std::string> format_line(const std::string& format, const nlohmann::json& values) {
+  std::string line;
+  for (size_t at = 0; at < format.size(); ++at) {
+    size_t end = format[at] == '{' ? format.find('}', at) : std::string::npos;
+    if (end == std::string::npos) {
+      line += format[at];
+      continue;
+    }
+    std::string name = format.substr(at + 1, end - at - 1);
+    if (!values.contains(name)) {
+      std::string names;
+      for (const auto& [key, value] : values.items()) names.append(names.empty() ? "" : ", ").append(key);
+      return fail(ErrorCode::kInvalidArgument, fmt::format("--format: there is no {{{}}}; there are {}", name, names));
+    }
+    const nlohmann::json& value = values[name];
+    constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
+    line += value.is_string() ? value.get<std::string>() : value.is_null() ? "" : value.dump(-1, ' ', false, kReplace);
+    at = end;
+  }
+  return line;
+}
+
+}  // namespace cloche::cli

@@ -1,0 +1,76 @@
+#include "sandbox/record.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+namespace cloche::sandbox {
+namespace {
+
+Record full_record() {
+  Record record;
+  record.id = "0123456789ab";
+  record.created_ns = UINT64_MAX;
+  record.config.name = "box";
+  record.config.labels = {{"team", "x"}, {"", "\xff"}};
+  record.config.stop_grace = std::chrono::milliseconds(7);
+  record.config.idle_timeout = std::chrono::milliseconds(8);
+  Config& vm = record.config.vm;
+  vm.arguments = {"sh", "", "-c", "k\xc3\xb6ln \xff\x80 {\"bytes\": 1}"};
+  vm.root = {.source = RootSource::kDirectory, .path = "/root", .writes = Writes::kRefused};
+  vm.shares.push_back({.host_path = "/a\xfe", .guest_path = "/b", .access = Access::kReadOnly});
+  vm.shares[0].cache = ShareCache::kAlways;
+  vm.shares[0].timeout = std::chrono::milliseconds(5);
+  vm.shares[0].users = {{1, 2, 3}};
+  vm.shares[0].quota_bytes = UINT64_MAX;
+  std::string every_byte(256, '\0');
+  for (size_t i = 0; i < every_byte.size(); ++i) every_byte[i] = static_cast<char>(i);
+  vm.shares[0].injected = {{.path = "f", .contents = every_byte, .mode = 0600, .lookups = InjectedLookups::kOne}};
+  vm.user = {.uid = 1000, .gid = 1};
+  vm.limits = {{.resource = "nofile", .soft = 1, .hard = kUnlimited}};
+  vm.timeout = std::chrono::milliseconds(9);
+  return record;
+}
+
+TEST(Record, ComesBack) {
+  Record record = full_record();
+  std::string text = encode(record);
+  auto read = decode_record(text);
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ(encode(*read), text);
+  EXPECT_EQ(read->config.vm.arguments, record.config.vm.arguments);
+  EXPECT_EQ(read->config.vm.shares[0].injected[0].contents, record.config.vm.shares[0].injected[0].contents);
+  EXPECT_EQ(read->config.labels, record.config.labels);
+  EXPECT_EQ(read->config.vm.limits[0].hard, kUnlimited);
+}
+
+TEST(Record, AnEmptyOneComesBack) {
+  auto read = decode_record(encode(Record{}));
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_FALSE(read->config.vm.timeout);
+}
+
+TEST(Record, WhatIsNotOneIsRefused) {
+  std::string text = encode(full_record());
+  for (size_t size = 0; size + 1 < text.size(); size += 7) EXPECT_FALSE(decode_record(text.substr(0, size))) << size;
+  nlohmann::json whole = nlohmann::json::parse(text);
+  for (const auto& [name, value] : whole.items()) {
+    nlohmann::json without = whole;
+    without.erase(name);
+    EXPECT_FALSE(decode_record(without.dump())) << name;
+  }
+  whole["version"] = 2;
+  auto newer = decode_record(whole.dump());
+  ASSERT_FALSE(newer);
+  EXPECT_NE(newer.error().what.find("version 2"), std::string::npos);
+  whole["version"] = 1;
+  whole["config"]["vm"]["shares"][0]["cache"] = "never";
+  EXPECT_FALSE(decode_record(whole.dump()));
+  whole["config"]["vm"]["shares"][0]["cache"] = "none";
+  whole["config"]["vm"]["arguments"][0] = {{"bytes", "\xc3"}};
+  EXPECT_FALSE(decode_record(whole.dump(-1, ' ', false, nlohmann::json::error_handler_t::ignore)) &&
+               decode_record("{\"version\": 1, \"id\": {\"bytes\": \"\xc3\"}}"));
+}
+
+}  // namespace
+}  // namespace cloche::sandbox

@@ -1,0 +1,124 @@
+#include "vmm/control_server.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+namespace cloche {
+namespace {
+
+constexpr int kWaiting = 128;
+
+// By way of the directory's descriptor: sun_path holds 107 bytes, and directories can be longer.
+sockaddr_un address_in(const Fd& directory) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  fmt::format_to_n(address.sun_path, sizeof address.sun_path - 1, "/proc/self/fd/{}/{}", directory.get(),
+                   wire::kControlSocket);
+  return address;
+}
+
+bool is_owner(int client) {
+  ucred who{};
+  socklen_t size = sizeof who;
+  if (::getsockopt(client, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0) return false;
+  return who.uid == ::geteuid() || who.uid == 0;
+}
+
+// Answers are small, and a client that does not take its answer has no use for it.
+bool answer(int client, const Result<void>& result) {
+  std::vector<std::byte> frame = wire::encode_control(wire::ControlFrame::kAccepted);
+  if (!result) {
+    const Error& error = result.error();
+    wire::Writer payload;
+    payload.put(static_cast<uint8_t>(error.code));
+    payload.put(static_cast<int32_t>(error.sys_errno));
+    payload.put(std::string_view(error.what));
+    frame = wire::encode_control(wire::ControlFrame::kRefused, std::move(payload));
+  }
+  return ::send(client, frame.data(), frame.size(), MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(frame.size());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ControlServer>> ControlServer::create(EventLoop& loop, const std::string& run_directory,
+                                                             Requests requests) {
+  Fd directory = TRY(open_file(run_directory, O_PATH | O_DIRECTORY));
+  std::unique_ptr<ControlServer> server(new ControlServer(loop, std::move(requests)));
+  server->listener_ = Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_un address = address_in(directory);
+  ::unlinkat(directory.get(), wire::kControlSocket, 0);  // Of a process that was killed; we hold the sandbox's life.
+  if (!server->listener_ ||
+      ::bind(server->listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0 ||
+      ::fchmodat(directory.get(), wire::kControlSocket, 0600, 0) < 0 || ::listen(server->listener_.get(), kWaiting) < 0)
+    return fail_errno("listen on " + run_directory + "/" + wire::kControlSocket);
+  TRY(loop.watch(server->listener_.get(), EPOLLIN, [raw = server.get()](uint32_t) { raw->accept(); }));
+  return server;
+}
+
+ControlServer::~ControlServer() {
+  if (listener_) loop_.unwatch(listener_.get());
+  for (auto& [number, client] : clients_) loop_.unwatch(number);
+}
+
+void ControlServer::accept() {
+  Fd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (!socket || !is_owner(socket.get())) return;
+  int number = socket.get();
+  if (!loop_.watch(number, EPOLLIN, [this, number](uint32_t) { hear(number); })) return;
+  clients_[number] = {std::move(socket), {}};
+  if (clients_.size() == kMostClients) static_cast<void>(loop_.change(listener_.get(), 0));
+}
+
+void ControlServer::drop(int client) {
+  loop_.unwatch(client);
+  if (clients_.size() == kMostClients) static_cast<void>(loop_.change(listener_.get(), EPOLLIN));
+  clients_.erase(client);
+}
+
+// Never reads beyond a frame: what follows a kAgent is for the agent. Level-triggered: what is left brings us back.
+void ControlServer::hear(int number) {
+  Client& client = clients_.at(number);
+  size_t had = client.received.size();
+  client.received.resize(client.wanted);
+  ssize_t got = ::recv(number, client.received.data() + had, client.wanted - had, 0);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR))
+    got = 0;
+  else if (got <= 0)
+    return drop(number);
+  client.received.resize(had + static_cast<size_t>(got));
+  if (client.received.size() < client.wanted) return;
+  wire::FrameHeader header;
+  if (!wire::decode_header(std::span(client.received).first(wire::FrameHeader::kSize), header) ||
+      header.payload_size > wire::kMaxControlBytes)
+    return drop(number);
+  client.wanted = wire::FrameHeader::kSize + header.payload_size;
+  if (client.received.size() < client.wanted) return;
+  if (static_cast<wire::ControlFrame>(header.type) == wire::ControlFrame::kAgent) return connect(number);
+  if (!answer(number, obey(client, header))) return drop(number);
+  client.received.clear();
+  client.wanted = wire::FrameHeader::kSize;
+}
+
+Result<void> ControlServer::obey(const Client& client, const wire::FrameHeader& header) {
+  auto type = static_cast<wire::ControlFrame>(header.type);
+  bool numbered = type == wire::ControlFrame::kStop || type == wire::ControlFrame::kSignal;
+  wire::Reader payload(std::span(client.received).subspan(wire::FrameHeader::kSize));
+  uint32_t number = 0;
+  if (numbered) payload.get(number);
+  if (!payload.done()) return fail(ErrorCode::kProtocol, "a damaged request");
+  return requests_.obey(type, number);
+}
+
+void ControlServer::connect(int number) {
+  Result<void> may = requests_.may_connect();
+  Fd socket = std::move(clients_.at(number).socket);
+  drop(number);
+  if (answer(socket.get(), may) && may) requests_.connect(std::move(socket));
+}
+
+}  // namespace cloche
