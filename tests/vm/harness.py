@@ -51,6 +51,11 @@ def only_root(function):
     return function
 
 
+def same_for_everyone(function):
+    """A test of what does not depend on the user: root's run is enough."""
+    return only_root(function)
+
+
 def size(usual, long):
     """How much of something a test does."""
     return long if settings.long else usual

@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 
-from harness import deadline, guest_program, no_leftovers, settings, size, wait_until
+from harness import deadline, guest_program, no_leftovers, same_for_everyone, settings, size, wait_until
 
 CPUS = 2
 LOST, KILLED = "by 2", "reason 9"  # EndedBy and LostReason of cloche/vm.h.
@@ -82,6 +82,7 @@ def paused_for(vm, seconds):
     return before, vm.lines(30, count=10)
 
 
+@same_for_everyone
 def test_clocks_stand_still_with_the_guest():
     with no_leftovers():
         vm = Controlled("python3", "-c", CLOCKS)
@@ -99,6 +100,7 @@ def test_clocks_stand_still_with_the_guest():
         vm.end()
 
 
+@same_for_everyone
 @deadline(300)
 def test_pauses_from_the_first_moment_on():
     """While the guest boots and its devices are set up, and while it is busy on all processors."""
@@ -112,6 +114,7 @@ def test_pauses_from_the_first_moment_on():
         vm.end()
 
 
+@same_for_everyone
 def test_a_paused_one_can_be_paused_and_resumed_again_and_ended():
     with no_leftovers():
         vm = Controlled("sh", "-c", "while :; do echo 1; done")

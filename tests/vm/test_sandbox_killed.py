@@ -4,7 +4,7 @@ import random
 import signal
 import threading
 
-from harness import cloche, deadline, no_leftovers, refuses, size, succeeds, wait_until
+from harness import cloche, deadline, no_leftovers, refuses, same_for_everyone, size, succeeds, wait_until
 from sandboxes import execute, info, listed, sandbox, start_exec, status
 
 
@@ -38,6 +38,7 @@ def test_what_the_guest_does_to_its_own_agent():
         assert status(box) == "failed" and "agent" in info(box)["reason"], info(box)
 
 
+@same_for_everyone
 @deadline(300)
 def test_names_that_two_fight_for():
     names, seconds = ["a", "b", "c"], size(5, 300)

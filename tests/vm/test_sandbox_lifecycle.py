@@ -1,7 +1,7 @@
 """A sandbox from its making to its removal: what it is at each step is what `cloche ps` says."""
 import os
 
-from harness import cloche, no_leftovers, refuses, scratch, succeeds, wait_until
+from harness import cloche, no_leftovers, refuses, same_for_everyone, scratch, succeeds, wait_until
 from sandboxes import execute, info, listed, sandbox, status
 
 
@@ -89,6 +89,7 @@ def test_stop_is_orderly():
         assert stopped.seconds < 10 and status(box) == "stopped"
 
 
+@same_for_everyone
 def test_pause_and_resume():
     with sandbox("still", "sh", "-c", "while :; do echo tick; sleep 0.1; done") as box:
         wait_until(lambda: cloche("logs", box).out, what="its first line")
@@ -104,8 +105,9 @@ def test_pause_and_resume():
         assert status(box) == "stopped"
 
 
+@same_for_everyone
 def test_limits_of_a_life():
-    with sandbox("short", flags=["--timeout", "10s", "--stop-timeout", "0"]) as box:
+    with sandbox("short", flags=["--timeout", "6s", "--stop-timeout", "0"]) as box:
         assert status(box) == "running"
         succeeds(cloche("wait", "-t", "30s", box), out=b"125\n")
         assert status(box) == "stopped" and "lifetime" in info(box)["reason"]
