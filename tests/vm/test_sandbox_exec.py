@@ -72,7 +72,7 @@ def test_a_killed_client_takes_its_command_along():
 
 def test_a_timeout_ends_all_its_processes():
     sleeps = "trap '' TERM; sleep 12345; sleep 12345"
-    stubborn = f"for i in 1 2 3 4 5 6 7 8 9 10; do ({sleeps}) & done; {sleeps}"
+    stubborn = f"trap '' TERM; for i in 1 2 3 4 5 6 7 8 9 10; do ({sleeps}) & done; {sleeps}"
     with sandbox() as box:
         outcome = execute(box, "bash", "-c", stubborn, flags=["--timeout", "1s"])
         assert outcome.code == 137 and b"timed out" in outcome.err, outcome
