@@ -138,6 +138,16 @@ Result<Parsed> parse_flags(CLI::App& app, std::vector<std::string> flags) {
   return Parsed::kGo;
 }
 
+Result<std::optional<std::vector<std::string>>> parse_words(CLI::App& app, std::span<const std::string> arguments) {
+  auto split = split_arguments(app, arguments);
+  if (!split) return std::unexpected(std::move(split).error());
+  auto parsed = parse_flags(app, std::move(split->flags));
+  if (!parsed) return std::unexpected(std::move(parsed).error());
+  if (*parsed == Parsed::kGo) return std::move(split->command);
+  print(app.help());
+  return std::nullopt;
+}
+
 Result<Parsed> parse_all(CLI::App& app, std::span<const std::string> arguments) {
   auto split = split_arguments(app, arguments);
   if (!split) return std::unexpected(std::move(split).error());

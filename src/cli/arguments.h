@@ -2,6 +2,7 @@
 // untouched.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,7 +27,10 @@ enum class Parsed { kGo, kHelp };
 // Has `app` take `flags`. kHelp: help was asked for.
 Result<Parsed> parse_flags(CLI::App& app, std::vector<std::string> flags);
 
-// For subcommands without a command: both of the above, refusing words. kHelp: help was asked for and printed.
+// Both of the above: the words behind the flags. Empty: help was asked for, and printed.
+Result<std::optional<std::vector<std::string>>> parse_words(CLI::App& app, std::span<const std::string> arguments);
+
+// For subcommands without words, which it refuses. kHelp: help was asked for and printed.
 Result<Parsed> parse_all(CLI::App& app, std::span<const std::string> arguments);
 
 // Of `known`, the one that `typed` was probably meant to be; empty where none is near.

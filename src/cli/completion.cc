@@ -187,15 +187,10 @@ complete -c cloche -n '__fish_seen_subcommand_from run' -a '(__fish_complete_sub
 int completion_command(const Invocation& invocation) {
   CLI::App app("Prints a completion script; each says in its first line how to use it.", "completion");
   set_style(app, "bash|zsh|fish");
-  auto split = split_arguments(app, invocation.arguments);
-  if (!split) return complain(split.error());
-  auto parsed = parse_flags(app, std::move(split->flags));
+  auto parsed = parse_words(app, invocation.arguments);
   if (!parsed) return complain(parsed.error());
-  if (*parsed == Parsed::kHelp) {
-    print(app.help());
-    return 0;
-  }
-  std::string shell = split->command.empty() ? "" : split->command[0];
+  if (!*parsed) return 0;
+  std::string shell = (*parsed)->empty() ? "" : (**parsed)[0];
   if (shell == "bash")
     print(bash_completion());
   else if (shell == "zsh")

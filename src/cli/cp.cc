@@ -54,18 +54,13 @@ int cp_command(const Invocation& invocation) {
   app.add_flag("-a,--archive", archive, "Keep owners and set-user-ID bits as well")->group("Flags");
   add_home_flag(app, home);
   app.get_help_ptr()->group("Flags");
-  auto split = split_arguments(app, invocation.arguments);
-  if (!split) return complain(split.error());
-  auto parsed = parse_flags(app, std::move(split->flags));
+  auto parsed = parse_words(app, invocation.arguments);
   if (!parsed) return complain(parsed.error());
-  if (*parsed == Parsed::kHelp) {
-    print(app.help());
-    return 0;
-  }
-  if (split->command.size() != 2)
+  if (!*parsed) return 0;
+  if ((*parsed)->size() != 2)
     return complain(
         {ErrorCode::kInvalidArgument, 0, "cp takes two places: cloche cp FILE NAME:/PATH, or the other way"});
-  Side from = parse_side(split->command[0]), to = parse_side(split->command[1]);
+  Side from = parse_side((**parsed)[0]), to = parse_side((**parsed)[1]);
   if (from.sandbox.empty() == to.sandbox.empty())
     return complain({ErrorCode::kInvalidArgument, 0, "cp: one of the two places must be NAME:/PATH, and only one"});
   auto carried = carry_sandboxes(invocation, Carry::kIfRunning);

@@ -45,15 +45,10 @@ int create_command(const Invocation& invocation) {
   request.config.verbosity = invocation.verbosity;
   CLI::App app("", "create");
   add_create_flags(app, request);
-  auto split = split_arguments(app, invocation.arguments);
-  if (!split) return complain(split.error());
-  auto parsed = parse_flags(app, std::move(split->flags));
+  auto parsed = parse_words(app, invocation.arguments);
   if (!parsed) return complain(parsed.error());
-  if (*parsed == Parsed::kHelp) {
-    print(app.help());
-    return 0;
-  }
-  request.config.arguments = std::move(split->command);
+  if (!*parsed) return 0;
+  request.config.arguments = std::move(**parsed);
   auto sandbox = create(request);
   if (!sandbox) return complain(sandbox.error());
   print(sandbox->id() + "\n");

@@ -54,15 +54,10 @@ Result<std::optional<ExecRequest>> read_request(const Invocation& invocation) {
   add_exec_flags(app, {request.config, request.input, request.terminal});
   add_home_flag(app, request.home);
   app.get_help_ptr()->group("Flags");
-  auto split = split_arguments(app, invocation.arguments);
-  if (!split) return std::unexpected(std::move(split).error());
-  auto parsed = parse_flags(app, std::move(split->flags));
+  auto parsed = parse_words(app, invocation.arguments);
   if (!parsed) return std::unexpected(std::move(parsed).error());
-  if (*parsed == Parsed::kHelp) {
-    print(app.help());
-    return std::nullopt;
-  }
-  std::vector<std::string>& words = split->command;
+  if (!*parsed) return std::nullopt;
+  std::vector<std::string>& words = **parsed;
   if (words.empty()) return fail(ErrorCode::kInvalidArgument, "exec: name a sandbox; `cloche ps` lists them");
   request.name = words[0];
   size_t first = words.size() > 1 && words[1] == "--" ? 2 : 1;

@@ -20,22 +20,17 @@ int inspect_command(const Invocation& invocation) {
       ->group("Flags");
   add_home_flag(app, home);
   app.get_help_ptr()->group("Flags");
-  auto split = split_arguments(app, invocation.arguments);
-  if (!split) return complain(split.error());
-  auto parsed = parse_flags(app, std::move(split->flags));
+  auto parsed = parse_words(app, invocation.arguments);
   if (!parsed) return complain(parsed.error());
-  if (*parsed == Parsed::kHelp) {
-    print(app.help());
-    return 0;
-  }
-  if (split->command.empty())
+  if (!*parsed) return 0;
+  if ((*parsed)->empty())
     return complain({ErrorCode::kInvalidArgument, 0, "inspect: name a sandbox; `cloche ps -a` lists them"});
   auto carried = carry_sandboxes(invocation, Carry::kIfRunning);
   if (!carried) return complain(carried.error());
   if (*carried) return **carried;
   int code = 0;
   auto all = nlohmann::json::array();
-  for (const std::string& name : split->command) {
+  for (const std::string& name : **parsed) {
     auto sandbox = Sandbox::open(name, home);
     auto info = sandbox ? sandbox->info() : std::unexpected(sandbox.error());
     if (!info) {

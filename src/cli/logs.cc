@@ -131,20 +131,15 @@ int logs_command(const Invocation& invocation) {
   LogsRequest request;
   CLI::App app("Shows what a sandbox's command has written, on the streams it was written to.", "logs");
   add_flags(app, request);
-  auto split = split_arguments(app, invocation.arguments);
-  if (!split) return complain(split.error());
-  auto parsed = parse_flags(app, std::move(split->flags));
+  auto parsed = parse_words(app, invocation.arguments);
   if (!parsed) return complain(parsed.error());
-  if (*parsed == Parsed::kHelp) {
-    print(app.help());
-    return 0;
-  }
-  if (split->command.size() != 1)
+  if (!*parsed) return 0;
+  if ((*parsed)->size() != 1)
     return complain({ErrorCode::kInvalidArgument, 0, "logs takes one sandbox; `cloche ps -a` lists them"});
   auto carried = carry_sandboxes(invocation, Carry::kIfRunning);
   if (!carried) return complain(carried.error());
   if (*carried) return **carried;
-  auto sandbox = Sandbox::open(split->command[0], request.home);
+  auto sandbox = Sandbox::open((**parsed)[0], request.home);
   if (!sandbox) return complain(sandbox.error());
   auto shown = show(*sandbox, request);
   return shown ? 0 : complain(shown.error());

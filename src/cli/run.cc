@@ -52,15 +52,10 @@ Result<std::optional<RunRequest>> read_request(const Invocation& invocation) {
   request.config.verbosity = invocation.verbosity;
   CLI::App app("", "run");
   add_run_flags(app, request);
-  auto split = split_arguments(app, invocation.arguments);
-  if (!split) return std::unexpected(std::move(split).error());
-  auto parsed = parse_flags(app, std::move(split->flags));
+  auto parsed = parse_words(app, invocation.arguments);
   if (!parsed) return std::unexpected(std::move(parsed).error());
-  if (*parsed == Parsed::kHelp) {
-    print(app.help());
-    return std::nullopt;
-  }
-  request.config.arguments = std::move(split->command);
+  if (!*parsed) return std::nullopt;
+  request.config.arguments = std::move(**parsed);
   if (request.detach == Detach::kYes) {
     if (request.terminal == TerminalChoice::kWanted || request.input == InputChoice::kAlways)
       return fail(ErrorCode::kInvalidArgument,

@@ -60,15 +60,10 @@ Result<std::optional<Words>> read_words(const Invocation& invocation, const Verb
   if (add_flags) add_flags(app, words);
   add_home_flag(app, words.home);
   app.get_help_ptr()->group("Flags");
-  auto split = split_arguments(app, invocation.arguments);
-  if (!split) return std::unexpected(std::move(split).error());
-  auto parsed = parse_flags(app, std::move(split->flags));
+  auto parsed = parse_words(app, invocation.arguments);
   if (!parsed) return std::unexpected(std::move(parsed).error());
-  if (*parsed == Parsed::kHelp) {
-    print(app.help());
-    return std::nullopt;
-  }
-  words.names = std::move(split->command);
+  if (!*parsed) return std::nullopt;
+  words.names = std::move(**parsed);
   if (words.names.empty() && !words.all)
     return fail(ErrorCode::kInvalidArgument, fmt::format("{}: name a sandbox; `cloche ps -a` lists them", verb.name));
   return words;
