@@ -153,6 +153,7 @@ Result<std::unique_ptr<ExecClient>> ExecClient::start(sandbox::Peer peer, const 
 }
 
 Result<std::optional<ExecOutcome>> ExecClient::serve(int until) {
+  TRY(take_frames());  // What came together with kExecuted: no poll() would tell of it.
   for (;;) {
     bool full = output_.has_unwritten() || error_.has_unwritten();
     if (ended_ && !full) return std::optional(*ended_);
@@ -169,7 +170,7 @@ Result<std::optional<ExecOutcome>> ExecClient::serve(int until) {
     if (polls[1].revents != 0) output_.write_some();
     if (polls[2].revents != 0) error_.write_some();
     if ((polls[0].revents & POLLOUT) != 0) TRY(peer_.flush());
-    if ((polls[0].revents & ~POLLOUT) != 0) TRY(take_frames());
+    if ((polls[0].revents & ~POLLOUT) != 0) TRY(hear());
     if (polls[3].revents != 0) TRY(pass_input());
     if (polls[4].revents != 0) return std::nullopt;
   }
@@ -178,11 +179,16 @@ Result<std::optional<ExecOutcome>> ExecClient::serve(int until) {
 bool ExecClient::can_read_input() const { return input_open_ && window_ > 0 && !ended_ && peer_.unsent() < kReadBytes; }
 
 Result<void> ExecClient::take_frames() {
-  bool open = TRY(peer_.fill());
   while (auto frame = peer_.next()) {
     if (frame->wrong != nullptr) return fail(ErrorCode::kGuest, std::string("the guest's agent sent ") + frame->wrong);
     TRY(take_frame(*frame));
   }
+  return {};
+}
+
+Result<void> ExecClient::hear() {
+  bool open = TRY(peer_.fill());
+  TRY(take_frames());
   if (!open && !ended_) return fail(ErrorCode::kUnavailable, "the sandbox has ended");
   return {};
 }

@@ -57,6 +57,7 @@ class ExecClient {
  private:
   ExecClient(sandbox::Peer peer, ExecConfig config);
   bool can_read_input() const;
+  Result<void> hear();
   Result<void> take_frames();
   Result<void> take_frame(const sandbox::Frame& frame);
   Result<void> pass_input();
