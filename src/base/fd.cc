@@ -5,7 +5,14 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace cloche {
+namespace {
+
+constexpr size_t kFirstRead = 8 << 10;  // Most files that are read whole are smaller.
+
+}  // namespace
 
 Fd& Fd::operator=(Fd&& other) noexcept {
   if (this != &other) {
@@ -96,14 +103,19 @@ Result<void> write_full(int fd, std::span<const std::byte> data) {
 
 Result<std::string> read_text_file(const std::string& path, size_t limit) {
   Fd fd = TRY(open_file(path, O_RDONLY));
-  std::string text(limit + 1, '\0');
-  Result<size_t> got = read_full(fd.get(), std::as_writable_bytes(std::span(text)));
-  if (!got) return std::unexpected(std::move(got).error().in(path));
-  size_t size = *got;
-  if (size > limit)
-    return fail(ErrorCode::kInvalidArgument, path + " is larger than " + std::to_string(limit) + " bytes");
-  text.resize(size);
-  return text;
+  // What is small costs little, however large the limit is; and a file of /proc does not tell its size.
+  std::string text;
+  for (size_t done = 0;;) {
+    text.resize(std::min(limit + 1, std::max(kFirstRead, 2 * done)));
+    Result<size_t> got = read_full(fd.get(), std::as_writable_bytes(std::span(text).subspan(done)));
+    if (!got) return std::unexpected(std::move(got).error().in(path));
+    done += *got;
+    if (done > limit)
+      return fail(ErrorCode::kInvalidArgument, path + " is larger than " + std::to_string(limit) + " bytes");
+    if (done == text.size()) continue;
+    text.resize(done);
+    return text;
+  }
 }
 
 }  // namespace cloche
