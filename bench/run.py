@@ -24,6 +24,7 @@ sys.dont_write_bytecode = True
 import harness  # noqa: E402
 import fs  # noqa: E402
 import guests  # noqa: E402
+import sandbox  # noqa: E402
 
 ROUNDS = 5
 MIB = 1 << 20
@@ -216,15 +217,19 @@ def bench_fs(bench):
     fs.compare(bench, bench.tree_archive, program, lambda measure: repeat(measure, bench.fs_rounds), bench.fs_job)
 
 
+def bench_sandbox(bench):
+    sandbox.measure(bench, repeat, milliseconds)
+
+
 def main():
     parser = argparse.ArgumentParser(description="the measurements behind SPECIFICATION.md")
     parser.add_argument("--cloche", required=True)
     parser.add_argument("--tree", default="", help="what bench/fs_tree.py made, for fs")
     parser.add_argument("--fs-rounds", type=int, default=3, help="runs of each job of fs that count")
-    parser.add_argument("names", nargs="*", help="boot, start, memory, vsock, fs, or fs=PART OF A JOB'S NAME")
+    parser.add_argument("names", nargs="*", help="boot, start, memory, vsock, sandbox, fs, or fs=PART OF A JOB'S NAME")
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="cloche-bench-", dir="/dev/shm")
-    os.environ.update(HOME=folder, TMPDIR=folder)
+    os.environ.update(HOME=folder, TMPDIR=folder, XDG_RUNTIME_DIR=folder)
     try:
         bench = Bench(os.path.abspath(options.cloche), folder)
         bench.fs_rounds = options.fs_rounds
