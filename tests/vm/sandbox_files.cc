@@ -1,5 +1,5 @@
-// sandbox_files NAME WORD ARGUMENT...: one call of cloche/files.h on the sandbox NAME. Contents go by standard input and
-// output; an error is "ERRNO MESSAGE" on standard error and exit code 1.
+// sandbox_files NAME WORD ARGUMENT...: one call of cloche/files.h on the sandbox NAME. Contents go by standard input
+// and output; an error is "ERRNO MESSAGE" on standard error and exit code 1.
 #include <fmt/format.h>
 #include <unistd.h>
 

@@ -8,7 +8,11 @@ from sandboxes import execute, info, sandbox, status
 from terminal import Terminal
 
 # Says each line again; ends with the code that it is told.
-PARROT = "echo up; while read line; do case $line in exit*) exit ${line#exit};; *) echo \"got $line\";; esac; done; exit 9"
+PARROT = """
+echo up
+while read line; do case $line in exit*) exit ${line#exit};; *) echo "got $line";; esac; done
+exit 9
+"""
 
 
 def attach(name, *flags, **popen):
@@ -36,8 +40,9 @@ def joined(box, client, text):
 def test_many_type_and_hear_and_end_with_it():
     with sandbox("parrot", "sh", "-c", PARROT, flags=["-i"]) as box:
         is_up(box)
-        one, two = attach(box), attach(box)
+        one = attach(box)
         joined(box, one, "one")
+        two = attach(box)
         joined(box, two, "two")
         assert one.stdout.readline() == b"got two\n"
         # Who goes takes nothing with him, and his end of input is not the command's.
@@ -105,8 +110,8 @@ def test_a_stop_and_a_kill_are_told_apart_from_the_commands_end():
 
 
 def test_a_terminal():
-    script = "stty size; while read line; do case $line in size) stty size;; quit) exit 4;; *) echo got $line;; esac; done"
-    with sandbox("screen", "sh", "-c", script, flags=["-t"]) as box:
+    tells = "while read line; do case $line in size) stty size;; quit) exit 4;; *) echo got $line;; esac; done"
+    with sandbox("screen", "sh", "-c", f"stty size; {tells}", flags=["-t"]) as box:
         seen = info(box)
         assert seen["terminal"] and seen["input"]
         wait_until(lambda: cloche("logs", box).out == b"24 80\r\n", what="its first line")
