@@ -52,7 +52,9 @@ void add_flags(CLI::App& app, AttachRequest& request) {
              throw CLI::ValidationError("--sig-proxy", "'" + given + "' is not one of true, false");
            request.signals = given == "false" ? SignalProxy::kOurs : SignalProxy::kPassedOn;
          },
-         "Pass signals on to the command (default); with =false they end `cloche attach`, and the command goes on")
+         "Pass signals on to the command (default); with =false, or on its terminal, they end `cloche attach`, and the "
+         "command "
+         "goes on")
       ->option_text("[=true|false]")
       ->expected(0, 1)
       ->group(kGroup);
@@ -129,7 +131,9 @@ Result<std::optional<AttachOutcome>> attach(AttachRequest& request, int& code) {
     if (!raw) return std::unexpected(std::move(raw).error());
     terminal.emplace(std::move(*raw));
   }
-  return Viewer(*attachment, *signals, request.signals, terminal ? &*terminal : nullptr).run(code);
+  // What is typed on a terminal reaches the command as it is; a signal there is about us: the window was closed.
+  SignalProxy proxy = is_terminal ? SignalProxy::kOurs : request.signals;
+  return Viewer(*attachment, *signals, proxy, terminal ? &*terminal : nullptr).run(code);
 }
 
 }  // namespace

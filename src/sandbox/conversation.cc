@@ -23,7 +23,11 @@ Result<void> Conversation::send_data(std::span<const std::byte> bytes) {
   return send(wire::encode_bytes(AgentFrame::kData, bytes));
 }
 
-Result<Frame> Conversation::receive() { return sandbox::receive(peer_, deadline()); }
+Result<Frame> Conversation::receive() {
+  // A guest that always has another word would be listened to for ever.
+  if (end_ && Clock::now() >= *end_) return fail(ErrorCode::kTimeout, "the guest's agent is not done in time");
+  return sandbox::receive(peer_, deadline());
+}
 
 Result<bool> Conversation::was_interrupted() { return wait_for(peer_.fd(), POLLIN, Clock::now()); }
 
