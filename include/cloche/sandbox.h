@@ -21,8 +21,9 @@ namespace cloche {
 struct SandboxConfig {
   // What it is called besides its id: letters, digits, '.', '_' and '-', 64 at most. Empty: a name is made up.
   std::string name{};
-  // The VM. With arguments, the sandbox lives as long as that command; without, until it is stopped. Streams, input and
-  // terminal do not count: a command's output is kept (see Sandbox::output_log). `timeout` is the longest life.
+  // The VM. With arguments, the sandbox lives as long as that command; without, until it is stopped. Streams do not
+  // count: the command's output is kept (Sandbox::output), and with `input` carried, or a terminal, its input stays
+  // open for those who attach to it (attach.h). `timeout` is the longest life.
   Config vm{};
   // Whatever its maker wants to find it by.
   std::map<std::string, std::string> labels{};
@@ -198,6 +199,7 @@ class Sandbox {
 
  private:
   friend Result<std::vector<Sandbox>> list_sandboxes(const std::string& home);
+  friend struct SandboxPlace;
   Sandbox(std::string home, std::string id) : home_(std::move(home)), id_(std::move(id)) {}
   Result<void> command(uint16_t request, std::optional<uint32_t> number, Deadline deadline) const;
   std::string home_;

@@ -6,9 +6,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/printable.h"
 #include "cloche/sandbox.h"
-#include "sandbox/exec_client.h"
+#include "sandbox/conversation.h"
 #include "sandbox/home.h"
 #include "tar/pack.h"
 #include "tar/unpacker.h"
@@ -17,7 +16,7 @@ namespace cloche {
 namespace {
 
 using sandbox::Clock;
-using sandbox::Peer;
+using sandbox::Conversation;
 using wire::AgentFrame;
 
 // A path of the host or the guest, as a directory and what is called how in it.
@@ -46,57 +45,6 @@ Result<Place> landing(const std::string& source, const std::string& destination,
   return fail(ErrorCode::kInvalidArgument,
               fmt::format("copy to {}: name the directory that it is to become", destination));
 }
-
-class Conversation {
- public:
-  static Result<Conversation> open(const std::string& run_directory, std::chrono::milliseconds patience) {
-    return Conversation(TRY(sandbox::greet_agent(run_directory, Clock::now() + patience)), patience);
-  }
-
-  Result<void> send(std::span<const std::byte> frame) { return sandbox::send(peer_, frame, Clock::now() + patience_); }
-  Result<void> send_data(std::span<const std::byte> bytes) {
-    return send(wire::encode_bytes(AgentFrame::kData, bytes));
-  }
-  Result<sandbox::Frame> receive() { return sandbox::receive(peer_, Clock::now() + patience_); }
-
-  // The end of a request.
-  Result<void> take_done() {
-    auto frame = TRY(receive());
-    if (frame.type == AgentFrame::kDone) return {};
-    return std::unexpected(error_of(frame));
-  }
-
-  // Data of the guest until its end; an error of the agent's before that, or after it.
-  Result<void> take_data(const tar::Sink& sink) {
-    for (;;) {
-      auto frame = TRY(receive());
-      if (frame.type != AgentFrame::kData) return std::unexpected(error_of(frame));
-      if (frame.payload.empty()) return {};
-      TRY(sink(frame.payload));
-    }
-  }
-
-  Result<bool> is_directory(const std::string& path) {
-    TRY(send(wire::encode_text(AgentFrame::kStatus, path + "/.")));
-    auto frame = TRY(receive());
-    if (frame.type == AgentFrame::kStatusIs) return true;
-    Error error = error_of(frame);
-    if (error.sys_errno == ENOENT || error.sys_errno == ENOTDIR) return false;
-    return std::unexpected(std::move(error));
-  }
-
- private:
-  Conversation(Peer peer, std::chrono::milliseconds patience) : peer_(std::move(peer)), patience_(patience) {}
-  static Error error_of(const sandbox::Frame& frame) {
-    wire::AgentError error;
-    if (frame.type != AgentFrame::kError || !wire::decode_message(frame.payload, error))
-      return {ErrorCode::kGuest, 0, "the guest's agent sent what it must not"};
-    ErrorCode code = error.sys_errno == ENOENT ? ErrorCode::kNotFound : ErrorCode::kGuest;
-    return {code, error.sys_errno & 0xfff, "in the guest: " + printable(error.what)};
-  }
-  Peer peer_;
-  std::chrono::milliseconds patience_;
-};
 
 wire::Unpack unpacking(Place place, const SandboxInfo& info, CopyOwners owners) {
   const User& user = info.config.vm.user;

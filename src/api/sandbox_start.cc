@@ -29,14 +29,19 @@ wire::Exec command_of(const wire::Start& start) {
           .working_directory = start.working_directory,
           .uid = start.uid,
           .gid = start.gid,
-          .limits = start.limits};
+          .limits = start.limits,
+          .streams = start.streams,
+          .rows = start.rows,
+          .columns = start.columns};
 }
 
 // A sandbox without a command is planned as one that runs its agent.
 Config with_command(const Config& vm) {
   Config config = vm;
-  if (config.arguments.empty()) config.arguments = {kAgentName};
-  config.terminal.reset();
+  if (config.arguments.empty()) {
+    config.arguments = {kAgentName};
+    config.terminal.reset();
+  }
   config.input = Input::kNone;
   return config;
 }
@@ -48,6 +53,7 @@ Result<wire::VmConfig> plan_vm(const SandboxConfig& config) {
   vm.agent_path = installation.agent;
   vm.sandbox.command = command_of(vm.start);
   vm.sandbox.has_command = !config.vm.arguments.empty();
+  vm.sandbox.command.has_input = config.vm.input == Input::kCarried;
   vm.sandbox.stop_grace_ms = static_cast<uint32_t>(std::clamp<int64_t>(config.stop_grace.count(), 0, UINT32_MAX));
   if (config.idle_timeout)
     vm.sandbox.idle_timeout_ms = static_cast<uint64_t>(std::max<int64_t>(config.idle_timeout->count(), 1));
@@ -61,6 +67,8 @@ Result<wire::VmConfig> plan_vm(const SandboxConfig& config) {
   start.environment.clear();
   start.uid = start.gid = 0;
   start.limits.clear();
+  start.streams = wire::Streams::kPipes;
+  vm.has_input = false;
   return std::move(vm);
 }
 
@@ -178,11 +186,6 @@ Result<wire::Exec> plan_exec(const Config& vm, const ExecConfig& exec) {
   TRY(plan_user(config, plan));
   TRY(plan_limits(config, plan));
   wire::Exec wanted = command_of(plan.vm.start);
-  if (exec.terminal) {
-    wanted.streams = wire::Streams::kTerminal;
-    wanted.rows = exec.terminal->rows;
-    wanted.columns = exec.terminal->columns;
-  }
   wanted.has_input = exec.input == Input::kCarried;
   if (exec.timeout)
     wanted.timeout_ms = static_cast<uint32_t>(std::clamp<int64_t>(exec.timeout->count(), 1, UINT32_MAX));

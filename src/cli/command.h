@@ -29,6 +29,11 @@ int resume_command(const Invocation& invocation);      // verbs.cc
 int rm_command(const Invocation& invocation);          // verbs.cc
 int wait_command(const Invocation& invocation);        // verbs.cc
 int rename_command(const Invocation& invocation);      // verbs.cc
+int signal_command(const Invocation& invocation);      // verbs.cc
+int attach_command(const Invocation& invocation);      // attach.cc
+int stats_command(const Invocation& invocation);       // stats.cc
+int top_command(const Invocation& invocation);         // top.cc
+int prune_command(const Invocation& invocation);       // prune.cc
 int exec_command(const Invocation& invocation);        // exec.cc
 int cp_command(const Invocation& invocation);          // cp.cc
 int ps_command(const Invocation& invocation);          // ps.cc

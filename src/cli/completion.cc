@@ -17,8 +17,9 @@ namespace cloche::cli {
 namespace {
 
 constexpr const char* kCommands =
-    "run create start exec cp ps inspect logs wait pause resume stop restart kill rename rm doctor machine completion "
-    "version help";
+    "run create start exec attach cp ps inspect logs stats top wait pause resume stop restart signal kill rename rm "
+    "prune "
+    "doctor machine completion version help";
 constexpr const char* kMachineCommands = "start stop status exec";
 
 struct Flag {

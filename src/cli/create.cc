@@ -1,12 +1,16 @@
 // cloche create, and cloche run -d.
 #include "cli/create.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 
 #include "cli/arguments.h"
 #include "cli/carry.h"
 #include "cli/outcome.h"
 #include "cli/say.h"
+#include "cli/terminal.h"
 #include "cloche/sandbox.h"
 
 namespace cloche::cli {
@@ -19,6 +23,22 @@ Result<Sandbox> create(const RunRequest& request) {
 }
 
 }  // namespace
+
+Result<void> keep_streams(RunRequest& request) {
+  Config& config = request.config;
+  bool wants_terminal = request.terminal == TerminalChoice::kWanted;
+  bool wants_input = wants_terminal || request.input == InputChoice::kAlways;
+  if (wants_input && config.arguments.empty())
+    return fail(ErrorCode::kInvalidArgument,
+                "-i and -t are for the sandbox's own command; without one, `cloche exec -it` has both");
+  config.input = wants_input ? Input::kCarried : Input::kNone;
+  if (!wants_terminal) return {};
+  config.terminal = terminal_size(STDIN_FILENO);
+  const char* kind = ::isatty(STDIN_FILENO) == 1 ? std::getenv("TERM") : nullptr;
+  if (kind != nullptr && *kind != '\0')
+    config.environment.insert(config.environment.begin(), std::string("TERM=") + kind);
+  return {};
+}
 
 int run_detached(const Invocation& invocation, const RunRequest& request) {
   if (request.timings) return complain({ErrorCode::kInvalidArgument, 0, "--timings: not with -d"});
@@ -49,6 +69,7 @@ int create_command(const Invocation& invocation) {
   if (!parsed) return complain(parsed.error());
   if (!*parsed) return 0;
   request.config.arguments = std::move(**parsed);
+  if (auto kept = keep_streams(request); !kept) return complain(kept.error());
   auto sandbox = create(request);
   if (!sandbox) return complain(sandbox.error());
   print(sandbox->id() + "\n");

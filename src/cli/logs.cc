@@ -10,6 +10,7 @@
 #include "cli/carry.h"
 #include "cli/command.h"
 #include "cli/help.h"
+#include "cli/moment.h"
 #include "cli/run_flags.h"
 #include "cli/sandbox_table.h"
 #include "cli/say.h"
@@ -28,17 +29,6 @@ struct LogsRequest {
   std::optional<uint64_t> since_ns, until_ns;
   std::optional<uint32_t> tail;
 };
-
-// "10m": that long ago; or a moment, as logs -t shows them.
-Result<uint64_t> parse_moment(const std::string& text) {
-  if (auto ago = parse_duration(text)) return realtime_ns() - static_cast<uint64_t>(ago->count()) * 1'000'000;
-  tm parts{};
-  const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
-  if (rest == nullptr) rest = ::strptime(text.c_str(), "%Y-%m-%d", &parts);
-  if (rest == nullptr || (*rest != '\0' && *rest != 'Z' && *rest != '.'))
-    return fail(ErrorCode::kInvalidArgument, "'" + text + "' is neither a time ago, as 10m, nor 2026-11-25T09:08:07Z");
-  return static_cast<uint64_t>(::timegm(&parts)) * 1'000'000'000;
-}
 
 // Lines whole, to the stream that they were written to.
 class Printer {

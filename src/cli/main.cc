@@ -26,23 +26,28 @@ struct Command {
   int (*run)(const Invocation&);
   const char* text;
 };
-constexpr std::array<Command, 21> kCommands{{
+constexpr std::array<Command, 26> kCommands{{
     {"run", run_command, "Run a command in a microVM of its own"},
     {"create", create_command, "Make a sandbox: a microVM that stays"},
     {"start", start_command, "Start sandboxes"},
     {"exec", exec_command, "Run a command in a running sandbox"},
+    {"attach", attach_command, "Connect to the streams of a sandbox's command"},
     {"cp", cp_command, "Copy files between the host and a sandbox"},
     {"ps", ps_command, "List sandboxes"},
     {"inspect", inspect_command, "Show all about sandboxes, as JSON"},
     {"logs", logs_command, "Show what a sandbox's command has written"},
+    {"stats", stats_command, "Show what sandboxes use"},
+    {"top", top_command, "Show the processes in a sandbox"},
     {"wait", wait_command, "Wait until sandboxes have ended"},
     {"pause", pause_command, "Let sandboxes stand still"},
     {"resume", resume_command, "Let paused sandboxes go on"},
     {"stop", stop_command, "End sandboxes in order"},
     {"restart", restart_command, "Stop and start sandboxes"},
+    {"signal", signal_command, "Send the commands of sandboxes a signal"},
     {"kill", kill_command, "End sandboxes at once, or send their commands a signal"},
     {"rename", rename_command, "Give a sandbox another name"},
     {"rm", rm_command, "Remove sandboxes"},
+    {"prune", prune_command, "Remove all sandboxes that do not run"},
     {"doctor", doctor_command, "Check everything that running VMs needs, and say what to do"},
     {"machine", machine_command, "The emulated machine, for hosts without usable KVM"},
     {"completion", completion_command, "Print the completion script for bash, zsh or fish"},

@@ -56,13 +56,8 @@ Result<std::optional<RunRequest>> read_request(const Invocation& invocation) {
   if (!parsed) return std::unexpected(std::move(parsed).error());
   if (!*parsed) return std::nullopt;
   request.config.arguments = std::move(**parsed);
-  if (request.detach == Detach::kYes) {
-    if (request.terminal == TerminalChoice::kWanted || request.input == InputChoice::kAlways)
-      return fail(ErrorCode::kInvalidArgument,
-                  "-d: a sandbox's command has neither terminal nor input; leave -i and -t");
-    request.input = InputChoice::kNever;
-  }
-  if (auto looked = look_at_streams(request); !looked) return std::unexpected(std::move(looked).error());
+  auto looked = request.detach == Detach::kYes ? keep_streams(request) : look_at_streams(request);
+  if (!looked) return std::unexpected(std::move(looked).error());
   // In a raw terminal a new line needs its carriage return.
   const char* line_end = request.config.terminal ? "\r" : "";
   request.config.log = [line_end](Verbosity, std::string_view line) { say(std::string(line) + line_end); };

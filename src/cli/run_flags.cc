@@ -122,13 +122,27 @@ void add_stream_flags(CLI::App& app, RunRequest& request) {
   constexpr const char* kGroup = kCommandGroup;
   app.add_flag_callback(
          "-i,--interactive", [&] { request.input = InputChoice::kAlways; },
-         "Carry standard input even from a terminal; pipes and files always are")
+         "Carry standard input even from a terminal; pipes and files always are. With -d: keep it open for `cloche "
+         "attach`")
       ->group(kGroup);
   app.add_flag_callback(
-         "-t,--tty", [&] { request.terminal = TerminalChoice::kWanted; }, "Give the command a terminal: yours")
+         "-t,--tty", [&] { request.terminal = TerminalChoice::kWanted; },
+         "Give the command a terminal: yours; with -d, for `cloche attach`")
       ->group(kGroup);
   add(app, "", {"--stdin", "auto|always|never", "Whether standard input is carried"},
       [&](const std::string& text) { return choose_input(text, request.input); });
+}
+
+// Of a sandbox that is only made: nobody is connected to it yet.
+void add_kept_stream_flags(CLI::App& app, RunRequest& request) {
+  app.add_flag_callback(
+         "-i,--interactive", [&] { request.input = InputChoice::kAlways; },
+         "Keep the command's input open, for `cloche attach`")
+      ->group(kCommandGroup);
+  app.add_flag_callback(
+         "-t,--tty", [&] { request.terminal = TerminalChoice::kWanted; },
+         "Give the command a terminal, for `cloche attach`")
+      ->group(kCommandGroup);
 }
 
 void add_machine_flags(CLI::App& app, RunRequest& request) {
@@ -229,6 +243,7 @@ void add_create_flags(CLI::App& app, RunRequest& request) {
   add_sandbox_flags(app, request);
   add_file_flags(app, request.config);
   add_command_flags(app, request.config);
+  add_kept_stream_flags(app, request);
   add_machine_flags(app, request);
   app.get_help_ptr()->group("What it says");
 }

@@ -116,6 +116,8 @@ nlohmann::json sandbox_json(const SandboxInfo& info) {
           {"memory_mib", vm.memory_mib},
           {"hostname", vm.hostname},
           {"environment", vm.environment},
+          {"input", vm.input == Input::kCarried},
+          {"terminal", vm.terminal.has_value()},
           {"working_directory", vm.working_directory},
           {"uid", vm.user.uid},
           {"root", vm.root.source == RootSource::kHost ? std::string("host") : vm.root.path},

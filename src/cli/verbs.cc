@@ -1,6 +1,7 @@
-// cloche start, stop, restart, kill, pause, resume, rm, wait, rename: one act on each of the sandboxes named.
+// cloche start, stop, restart, signal, kill, pause, resume, rm, wait, rename: one act on each of the sandboxes named.
 #include <fmt/format.h>
 #include <signal.h>
+#include <string.h>
 
 #include <CLI/CLI.hpp>
 #include <functional>
@@ -19,7 +20,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kAnswer = 30s;  // What a sandbox's process has beyond the time that its programs get.
+constexpr int kFirstRealTime = 32;  // From there on signals have numbers only.
+constexpr auto kAnswer = 30s;       // What a sandbox's process has beyond the time that its programs get.
 
 struct Verb {
   const char* name;
@@ -85,20 +87,23 @@ Result<std::vector<Sandbox>> find_all(const Words& words, int& failed) {
 }
 
 // All of them, whatever becomes of one; the exit code of the last that failed.
-int on_each(const Invocation& invocation, const Verb& verb, const Act& act,
-            const std::function<void(CLI::App&, Words&)>& add_flags = {}) {
-  auto words = read_words(invocation, verb, add_flags);
-  if (!words) return complain(words.error());
-  if (!*words) return 0;
+int act_on_each(const Invocation& invocation, const Verb& verb, const Words& words, const Act& act) {
   auto carried = carry_sandboxes(invocation, verb.carry);
   if (!carried) return complain(carried.error());
   if (*carried) return **carried;
   int code = 0;
-  auto sandboxes = find_all(**words, code);
+  auto sandboxes = find_all(words, code);
   if (!sandboxes) return complain(sandboxes.error());
   for (Sandbox& sandbox : *sandboxes)
-    if (auto done = act(sandbox, **words); !done) code = complain(done.error());
+    if (auto done = act(sandbox, words); !done) code = complain(done.error());
   return code;
+}
+
+int on_each(const Invocation& invocation, const Verb& verb, const Act& act,
+            const std::function<void(CLI::App&, Words&)>& add_flags = {}) {
+  auto words = read_words(invocation, verb, add_flags);
+  if (!words) return complain(words.error());
+  return *words ? act_on_each(invocation, verb, **words, act) : 0;
 }
 
 Result<void> stop(Sandbox& sandbox, const Words& words) {
@@ -110,16 +115,25 @@ Result<void> stop(Sandbox& sandbox, const Words& words) {
 void say_id(const Sandbox& sandbox) { print(sandbox.id() + "\n"); }
 
 Result<int> parse_signal(const std::string& text) {
-  static constexpr std::pair<const char*, int> kNames[] = {{"HUP", SIGHUP},     {"INT", SIGINT},   {"QUIT", SIGQUIT},
-                                                           {"KILL", SIGKILL},   {"USR1", SIGUSR1}, {"USR2", SIGUSR2},
-                                                           {"TERM", SIGTERM},   {"CONT", SIGCONT}, {"STOP", SIGSTOP},
-                                                           {"WINCH", SIGWINCH}, {"ALRM", SIGALRM}, {"PIPE", SIGPIPE}};
   std::string name = text.starts_with("SIG") ? text.substr(3) : text;
-  for (auto [known, number] : kNames)
-    if (name == known) return number;
+  for (int number = 1; number < kFirstRealTime; ++number)
+    if (const char* known = ::sigabbrev_np(number); known != nullptr && name == known) return number;
   auto number = parse_count(text);
   if (number && *number <= 64) return static_cast<int>(*number);
   return fail(ErrorCode::kInvalidArgument, "'" + text + "' is not a signal; name one as TERM, SIGTERM or 15");
+}
+
+void add_signal(CLI::App& app, Words& words) {
+  app.add_option_function<std::string>(
+         "-s,--signal",
+         [&](const std::string& given) {
+           auto signal = parse_signal(given);
+           if (!signal) throw CLI::ValidationError("--signal", signal.error().message());
+           words.signal = *signal;
+         },
+         "A signal for the process group of their commands")
+      ->option_text("SIGNAL")
+      ->group("Flags");
 }
 
 }  // namespace
@@ -153,6 +167,24 @@ int restart_command(const Invocation& invocation) {
       [](CLI::App& app, Words& words) { add_time(app, words, "As for `cloche stop`"); });
 }
 
+int signal_command(const Invocation& invocation) {
+  constexpr Verb kVerb{"signal", "Sends a signal to the process groups of sandboxes' commands.", "SIGNAL NAME..."};
+  auto words = read_words(invocation, kVerb, add_signal);
+  if (!words) return complain(words.error());
+  if (!*words) return 0;
+  Words& given = **words;
+  if (!given.signal) {
+    auto signal = parse_signal(given.names[0]);
+    if (!signal) return complain(std::move(signal).error().in("signal"));
+    given.signal = *signal;
+    given.names.erase(given.names.begin());
+  }
+  if (given.names.empty())
+    return complain({ErrorCode::kInvalidArgument, 0, "signal: name a sandbox; `cloche ps` lists them"});
+  return act_on_each(invocation, kVerb, given,
+                     [](Sandbox& sandbox, const Words& all) { return sandbox.signal(*all.signal); });
+}
+
 int kill_command(const Invocation& invocation) {
   constexpr Verb kVerb{"kill", "Ends sandboxes at once; with -s, sends a signal to their commands instead."};
   return on_each(
@@ -160,18 +192,7 @@ int kill_command(const Invocation& invocation) {
       [](Sandbox& sandbox, const Words& words) {
         return words.signal ? sandbox.signal(*words.signal) : sandbox.kill();
       },
-      [](CLI::App& app, Words& words) {
-        app.add_option_function<std::string>(
-               "-s,--signal",
-               [&](const std::string& given) {
-                 auto signal = parse_signal(given);
-                 if (!signal) throw CLI::ValidationError("--signal", signal.error().message());
-                 words.signal = *signal;
-               },
-               "A signal for the process group of their commands")
-            ->option_text("SIGNAL")
-            ->group("Flags");
-      });
+      add_signal);
 }
 
 int pause_command(const Invocation& invocation) {

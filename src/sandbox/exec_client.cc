@@ -152,11 +152,20 @@ Result<std::unique_ptr<ExecClient>> ExecClient::start(sandbox::Peer peer, const 
   return client;
 }
 
+std::unique_ptr<ExecClient> ExecClient::attach(sandbox::Peer peer, ExecConfig config, Attaching attaching) {
+  std::unique_ptr<ExecClient> client(new ExecClient(std::move(peer), std::move(config)));
+  client->executed_ = true;
+  client->ends_input_ = attaching.ends_input;
+  client->keys_ = sandbox::DetachKeys(std::move(attaching.detach_keys));
+  return client;
+}
+
 Result<std::optional<ExecOutcome>> ExecClient::serve(int until) {
   TRY(take_frames());  // What came together with kExecuted: no poll() would tell of it.
   for (;;) {
     bool full = output_.has_unwritten() || error_.has_unwritten();
     if (ended_ && !full) return std::optional(*ended_);
+    if (is_detached() && peer_.unsent() == 0) return std::nullopt;
     // With output that its reader does not take yet, no more is read: so the command waits as well.
     std::array<pollfd, 5> polls{{
         {peer_.fd(), static_cast<short>((full ? 0 : POLLIN) | (peer_.unsent() > 0 ? POLLOUT : 0)), 0},
@@ -176,7 +185,9 @@ Result<std::optional<ExecOutcome>> ExecClient::serve(int until) {
   }
 }
 
-bool ExecClient::can_read_input() const { return input_open_ && window_ > 0 && !ended_ && peer_.unsent() < kReadBytes; }
+bool ExecClient::can_read_input() const {
+  return input_open_ && window_ > keys_.held() && !ended_ && !is_detached() && peer_.unsent() < kReadBytes;
+}
 
 Result<void> ExecClient::take_frames() {
   while (auto frame = peer_.next()) {
@@ -229,12 +240,14 @@ Result<void> ExecClient::take_frame(const Frame& frame) {
 
 Result<void> ExecClient::pass_input() {
   std::array<std::byte, kReadBytes> buffer;
-  ssize_t got = ::read(config_.streams.input, buffer.data(), std::min<size_t>(buffer.size(), window_));
+  ssize_t got = ::read(config_.streams.input, buffer.data(), std::min<size_t>(buffer.size(), window_ - keys_.held()));
   if (got < 0 && (errno == EINTR || errno == EAGAIN)) return {};
   if (got <= 0) input_open_ = false;  // An error is the end, too: the command is told no more than that.
-  auto bytes = std::span(buffer).first(static_cast<size_t>(std::max<ssize_t>(got, 0)));
-  window_ -= static_cast<uint32_t>(bytes.size());
-  peer_.queue(wire::encode_bytes(AgentFrame::kInput, bytes));
+  std::string passed = keys_.pass(std::span(buffer).first(static_cast<size_t>(std::max<ssize_t>(got, 0))));
+  if (got <= 0) passed = keys_.release();
+  window_ -= static_cast<uint32_t>(passed.size());
+  if (!passed.empty()) peer_.queue(wire::encode_text(AgentFrame::kInput, passed));
+  if (got <= 0 && ends_input_) peer_.queue(wire::encode_text(AgentFrame::kInput, {}));
   return peer_.flush();
 }
 

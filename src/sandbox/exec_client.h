@@ -6,6 +6,7 @@
 
 #include "cloche/sandbox.h"
 #include "sandbox/control_client.h"
+#include "sandbox/detach_keys.h"
 #include "sandbox/peer.h"
 #include "wire/agent.h"
 
@@ -49,8 +50,16 @@ class ExecClient {
   static Result<std::unique_ptr<ExecClient>> start(sandbox::Peer peer, const wire::Exec& exec, ExecConfig config,
                                                    sandbox::Clock::time_point deadline);
 
-  // As in cloche/sandbox.h.
+  // For a command that runs already, of which `peer` tells as if it had been begun there (wire/control.h, kAttach).
+  struct Attaching {
+    bool ends_input = false;  // The command's input ends with the caller's.
+    std::string detach_keys{};
+  };
+  static std::unique_ptr<ExecClient> attach(sandbox::Peer peer, ExecConfig config, Attaching attaching);
+
+  // As in cloche/sandbox.h; empty as well when the detach keys were typed.
   Result<std::optional<ExecOutcome>> serve(int until);
+  bool is_detached() const { return keys_.were_typed(); }
   Result<void> signal(int number);
   Result<void> resize(TerminalSize size);
 
@@ -66,6 +75,8 @@ class ExecClient {
   ExecConfig config_;
   sandbox::OutputEnd output_, error_;
   bool input_open_ = false;
+  bool ends_input_ = true;
+  sandbox::DetachKeys keys_{{}};
   uint32_t window_ = wire::kInputWindow;
   bool executed_ = false;
   std::optional<ExecOutcome> ended_;

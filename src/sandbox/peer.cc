@@ -20,7 +20,7 @@ Result<void> wait_for(int fd, short events) {
 
 }  // namespace
 
-Peer::Peer(Fd socket) : socket_(std::move(socket)) {
+Peer::Peer(Fd socket, uint32_t most_payload) : socket_(std::move(socket)), most_payload_(most_payload) {
   ::fcntl(socket_.get(), F_SETFL, ::fcntl(socket_.get(), F_GETFL) | O_NONBLOCK);
 }
 
@@ -66,14 +66,18 @@ std::optional<Frame> Peer::next() {
   if (wrong_ == nullptr) {
     wire::FrameHeader header;
     if (rest.size() < wire::FrameHeader::kSize) return std::nullopt;
-    bool right = wire::decode_header(rest.first(wire::FrameHeader::kSize), header);
+    bool right =
+        wire::decode_header(rest.first(wire::FrameHeader::kSize), header) && header.payload_size <= most_payload_;
     if (right) {
       if (rest.size() - wire::FrameHeader::kSize < header.payload_size) return std::nullopt;
       auto payload = rest.subspan(wire::FrameHeader::kSize, header.payload_size);
       in_done_ += wire::FrameHeader::kSize + payload.size();
       return Frame{static_cast<wire::AgentFrame>(header.type), {payload.begin(), payload.end()}};
     }
-    wrong_ = header.payload_size > wire::kMaxFrameBytes ? "a frame of more than 16 MiB" : "a damaged frame";
+    bool huge = header.payload_size > wire::kMaxFrameBytes;
+    wrong_ = huge                                  ? "a frame of more than 16 MiB"
+             : header.payload_size > most_payload_ ? "too large a frame"
+                                                   : "a damaged frame";
     wrong_type_ = static_cast<wire::AgentFrame>(header.type);
     skip_ = wire::FrameHeader::kSize + uint64_t{header.payload_size};
   }
@@ -84,7 +88,14 @@ std::optional<Frame> Peer::next() {
   return Frame{wrong_type_, {}, std::exchange(wrong_, nullptr)};
 }
 
-void Peer::queue(std::span<const std::byte> frame) { out_.insert(out_.end(), frame.begin(), frame.end()); }
+void Peer::queue(std::span<const std::byte> frame) {
+  // What was sent goes, also where the other end is never quite done with it.
+  if (out_done_ >= kReadBytes) {
+    out_.erase(out_.begin(), out_.begin() + static_cast<ptrdiff_t>(out_done_));
+    out_done_ = 0;
+  }
+  out_.insert(out_.end(), frame.begin(), frame.end());
+}
 
 Result<void> Peer::flush() {
   while (unsent() > 0) {

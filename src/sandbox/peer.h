@@ -20,7 +20,8 @@ struct Frame {
 // occur, as what is wrong with a frame is the frame's matter.
 class Peer {
  public:
-  explicit Peer(Fd socket);
+  // `most_payload` is the largest frame that is taken.
+  explicit Peer(Fd socket, uint32_t most_payload = wire::kMaxFrameBytes);
 
   int fd() const { return socket_.get(); }
 
@@ -42,6 +43,7 @@ class Peer {
 
  private:
   Fd socket_;
+  uint32_t most_payload_;
   std::vector<std::byte> in_;
   size_t in_done_ = 0;
   uint64_t skip_ = 0;  // Payload still to be passed over.

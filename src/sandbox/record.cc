@@ -140,6 +140,7 @@ constexpr const char* kAcls[] = {"ignored", "enforced"};
 constexpr const char* kLocks[] = {"guest", "host"};
 constexpr const char* kKinds[] = {"file", "directory"};
 constexpr const char* kLookups[] = {"any", "one"};
+constexpr const char* kInputs[] = {"none", "carried"};
 
 void list(auto& field, IdRange& range) {
   field("guest", range.guest);
@@ -189,6 +190,11 @@ void list(auto& field, Limit& limit) {
   field("hard", limit.hard);
 }
 
+void list(auto& field, TerminalSize& size) {
+  field("rows", size.rows);
+  field("columns", size.columns);
+}
+
 void list(auto& field, Config& config) {
   field("arguments", config.arguments);
   field("root", config.root);
@@ -200,6 +206,8 @@ void list(auto& field, Config& config) {
   field("working_directory", config.working_directory);
   field("user", config.user);
   field("limits", config.limits);
+  field("input", config.input, kInputs);
+  field("terminal", config.terminal);
   field("timeout_ms", config.timeout);
   field("kernel_path", config.kernel_path);
   field("extra_command_line", config.extra_command_line);

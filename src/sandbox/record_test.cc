@@ -29,6 +29,8 @@ Record full_record() {
   vm.user = {.uid = 1000, .gid = 1};
   vm.limits = {{.resource = "nofile", .soft = 1, .hard = kUnlimited}};
   vm.timeout = std::chrono::milliseconds(9);
+  vm.input = Input::kCarried;
+  vm.terminal = {.rows = 3, .columns = 4};
   return record;
 }
 
@@ -42,6 +44,8 @@ TEST(Record, ComesBack) {
   EXPECT_EQ(read->config.vm.shares[0].injected[0].contents, record.config.vm.shares[0].injected[0].contents);
   EXPECT_EQ(read->config.labels, record.config.labels);
   EXPECT_EQ(read->config.vm.limits[0].hard, kUnlimited);
+  EXPECT_EQ(read->config.vm.input, Input::kCarried);
+  EXPECT_EQ(read->config.vm.terminal->columns, 4);
 }
 
 TEST(Record, AnEmptyOneComesBack) {

@@ -27,8 +27,9 @@ class AgentLink {
   AgentLink(const AgentLink&) = delete;
   AgentLink& operator=(const AgentLink&) = delete;
 
-  // Requests only: small, and as many as the agent has answered.
+  // What the agent does not take yet waits here: its caller sees to it that it is little.
   void send(std::span<const std::byte> frame);
+  size_t unsent() const { return unsent_.size(); }
 
  private:
   AgentLink(EventLoop& loop, Fd socket, Events events)

@@ -80,7 +80,8 @@ void ControlServer::drop(int client) {
   clients_.erase(client);
 }
 
-// Never reads beyond a frame: what follows a kAgent is for the agent. Level-triggered: what is left brings us back.
+// Never reads beyond a frame: what follows a kAgent or a kAttach is for others. Level-triggered: what is left brings us
+// back.
 void ControlServer::hear(int number) {
   Client& client = clients_.at(number);
   size_t had = client.received.size();
@@ -98,7 +99,8 @@ void ControlServer::hear(int number) {
     return drop(number);
   client.wanted = wire::FrameHeader::kSize + header.payload_size;
   if (client.received.size() < client.wanted) return;
-  if (static_cast<wire::ControlFrame>(header.type) == wire::ControlFrame::kAgent) return connect(number);
+  auto type = static_cast<wire::ControlFrame>(header.type);
+  if (type == wire::ControlFrame::kAgent || type == wire::ControlFrame::kAttach) return hand_over(number, type);
   if (!answer(number, obey(client, header))) return drop(number);
   client.received.clear();
   client.wanted = wire::FrameHeader::kSize;
@@ -114,11 +116,13 @@ Result<void> ControlServer::obey(const Client& client, const wire::FrameHeader& 
   return requests_.obey(type, number);
 }
 
-void ControlServer::connect(int number) {
-  Result<void> may = requests_.may_connect();
+void ControlServer::hand_over(int number, wire::ControlFrame type) {
+  bool attaches = type == wire::ControlFrame::kAttach;
+  Result<void> may = attaches ? requests_.may_attach() : requests_.may_connect();
   Fd socket = std::move(clients_.at(number).socket);
   drop(number);
-  if (answer(socket.get(), may) && may) requests_.connect(std::move(socket));
+  if (!answer(socket.get(), may) || !may) return;
+  return attaches ? requests_.attach(std::move(socket)) : requests_.connect(std::move(socket));
 }
 
 }  // namespace cloche

@@ -23,6 +23,9 @@ class ControlServer {
     // whether it can.
     std::function<Result<void>()> may_connect{};
     std::function<void(Fd client)> connect{};
+    // The same for one who wants to be attached to the sandbox's command.
+    std::function<Result<void>()> may_attach{};
+    std::function<void(Fd client)> attach{};
   };
 
   // Listens in `run_directory`, which only its owner can enter. `loop` outlives it.
@@ -42,7 +45,7 @@ class ControlServer {
   void accept();
   void hear(int client);
   Result<void> obey(const Client& client, const wire::FrameHeader& header);
-  void connect(int client);
+  void hand_over(int client, wire::ControlFrame type);
   void drop(int client);
 
   EventLoop& loop_;

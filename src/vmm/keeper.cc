@@ -24,6 +24,8 @@ using wire::AgentFrame;
 constexpr auto kStopPatience = 5s;
 constexpr auto kIdleLook = 200ms;
 constexpr uint32_t kMostSignals = 64;
+// Nor does the end wait longer for those who are attached and do not read.
+constexpr auto kLastWords = 2s;
 constexpr const char* kOutputLog = "output.log";
 // Connections that are there without anybody using the sandbox: cloche-init's, and its agent's two outputs.
 constexpr size_t kOwnConnections = 3;
@@ -68,7 +70,14 @@ Result<void> Keeper::keep(Machine& machine, std::function<void(Result<void>)> re
       loop, sandbox_.run_directory,
       {.obey = [this](wire::ControlFrame type, uint32_t number) { return obey(type, number); },
        .may_connect = [this] { return may_connect(); },
-       .connect = [this](Fd client) { machine_->connect_agent(std::move(client), [](const Result<void>&) {}); }}));
+       .connect = [this](Fd client) { machine_->connect_agent(std::move(client), [](const Result<void>&) {}); },
+       .may_attach = [this] { return may_attach(); },
+       .attach = [this](Fd client) { audience_->join(std::move(client)); }}));
+  const wire::Exec& command = sandbox_.command;
+  audience_ = std::make_unique<Audience>(
+      loop, Audience::Command{.has_input = command.has_input || command.streams == wire::Streams::kTerminal,
+                              .send = [this](std::span<const std::byte> frame) { first_->send(frame); },
+                              .unsent = [this] { return first_->unsent(); }});
   TRY(loop.watch(agent_said_.get(), EPOLLIN, [this](uint32_t) { hear_agent(); }));
   if (lifetime_)
     loop.at(EventLoop::Clock::now() + *lifetime_,
@@ -109,6 +118,7 @@ void Keeper::greet() {
 }
 
 void Keeper::take_frame(AgentFrame type, std::span<const std::byte> payload) {
+  audience_->hear(type, payload);
   switch (type) {
     case AgentFrame::kWelcome:
       return first_->send(wire::encode_bytes(AgentFrame::kPing, {}));
@@ -202,6 +212,14 @@ Result<void> Keeper::may_connect() const {
   return fail(ErrorCode::kUnavailable, fmt::format("the sandbox is {}", name_of(state_.status)));
 }
 
+Result<void> Keeper::may_attach() const {
+  if (!sandbox_.has_command)
+    return fail(ErrorCode::kUnavailable, "it has no command of its own; `exec` runs one in it");
+  if (command_ended_) return fail(ErrorCode::kUnavailable, "its command has just ended");
+  TRY(may_connect());
+  return audience_->may_join();
+}
+
 Result<void> Keeper::pause() {
   if (state_.status == Status::kPaused) return {};
   TRY(may_connect());
@@ -271,6 +289,7 @@ void Keeper::set_status(Status status) {
 
 void Keeper::ended(const Result<ExitReport>& report) {
   static_cast<void>(output_.end());
+  if (audience_) audience_->finish(EventLoop::Clock::now() + kLastWords);
   state_.finished_ns = sandbox::realtime_now_ns();
   state_.pid = 0;
   ::unlink((sandbox_.run_directory + "/" + wire::kControlSocket).c_str());

@@ -10,6 +10,7 @@
 #include "machine/machine.h"
 #include "sandbox/state.h"
 #include "vmm/agent_link.h"
+#include "vmm/audience.h"
 #include "vmm/command_log.h"
 #include "vmm/control_server.h"
 #include "wire/vmm.h"
@@ -49,6 +50,7 @@ class Keeper {
   // Requests.
   Result<void> obey(wire::ControlFrame type, uint32_t number);
   Result<void> may_connect() const;
+  Result<void> may_attach() const;
   Result<void> pause();
   Result<void> resume();
   Result<void> signal(uint32_t number);
@@ -71,6 +73,7 @@ class Keeper {
   std::optional<EventLoop::Clock::time_point> idle_since_;
   // Last, so that they go first.
   std::unique_ptr<ControlServer> control_;
+  std::unique_ptr<Audience> audience_;
   std::unique_ptr<AgentLink> first_, last_;
 };
 
