@@ -10,6 +10,7 @@
 namespace cloche {
 namespace {
 
+constexpr const char* kPools = "pools";
 constexpr size_t kMostName = 48;  // A sandbox's name has a number behind it.
 
 Result<void> remove_leftovers(const std::string& home, const std::string& name) {
@@ -26,10 +27,7 @@ Result<void> remove_leftovers(const std::string& home, const std::string& name) 
 
 Result<std::string> PoolOwner::directory_of(const std::string& home, const std::string& name) {
   TRY(check_name(name));
-  std::string pools = TRY(sandbox::Home::open(home)).path() + "/pools", own = pools + "/" + name;
-  TRY(private_directory(pools));
-  TRY(private_directory(own));
-  return own;
+  return TRY(sandbox::Home::open(home)).path() + "/" + kPools + "/" + name;
 }
 
 Result<void> PoolOwner::check_name(const std::string& name) {
@@ -40,6 +38,8 @@ Result<void> PoolOwner::check_name(const std::string& name) {
 
 Result<PoolOwner> PoolOwner::take(const std::string& home, const std::string& name) {
   std::string directory = TRY(directory_of(home, name));
+  TRY(private_directory(directory.substr(0, directory.rfind('/'))));
+  TRY(private_directory(directory));
   auto lock = sandbox::take_life(directory);
   if (!lock && lock.error().code == ErrorCode::kUnavailable)
     return fail(ErrorCode::kInvalidArgument, "there is one of this name already");

@@ -26,7 +26,7 @@ struct Command {
   int (*run)(const Invocation&);
   const char* text;
 };
-constexpr std::array<Command, 21> kCommands{{
+constexpr std::array<Command, 22> kCommands{{
     {"run", run_command, "Run a command in a microVM of its own"},
     {"create", create_command, "Make a sandbox: a microVM that stays"},
     {"start", start_command, "Start sandboxes"},
@@ -43,6 +43,7 @@ constexpr std::array<Command, 21> kCommands{{
     {"kill", kill_command, "End sandboxes at once, or send their commands a signal"},
     {"rename", rename_command, "Give a sandbox another name"},
     {"rm", rm_command, "Remove sandboxes"},
+    {"pool", pool_command, "Sandboxes that are ready before somebody needs one"},
     {"doctor", doctor_command, "Check everything that running VMs needs, and say what to do"},
     {"machine", machine_command, "The emulated machine, for hosts without usable KVM"},
     {"completion", completion_command, "Print the completion script for bash, zsh or fish"},
