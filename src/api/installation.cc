@@ -38,13 +38,15 @@ Installation in_directory(const std::string& directory) {
 Installation find_installation(const std::string& given) {
   if (!given.empty()) return in_directory(given);
   std::string own = own_program();
-  if (name_of(own) == "cloche") return in_directory(std::string(directory_of(directory_of(own))));
+  Installation beside = in_directory(std::string(directory_of(directory_of(own))));
+  if (name_of(own) == "cloche") return beside;
   const char* vmm = std::getenv("CLOCHE_VMM");
   if (vmm != nullptr && *vmm == '/') {
     Installation found = in_directory(std::string(directory_of(directory_of(directory_of(vmm)))));
     found.vmm = vmm;
     return found;
   }
+  if (::access(beside.vmm.c_str(), X_OK) == 0) return beside;
   return in_directory(CLOCHE_INSTALLATION);
 }
 

@@ -15,8 +15,8 @@ struct Installation {
 };
 
 // From the directory `given`; where that is empty, from the one the running program lies in when that is cloche itself;
-// else from $CLOCHE_VMM, the path of cloche-vmm in an installation; else from where cloche is installed. Looks at no
-// file.
+// else from $CLOCHE_VMM, the path of cloche-vmm in an installation; else from the one the program lies in where there
+// is one; else from where cloche is installed.
 Installation find_installation(const std::string& given);
 
 }  // namespace cloche

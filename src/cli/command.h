@@ -39,6 +39,7 @@ int cp_command(const Invocation& invocation);          // cp.cc
 int ps_command(const Invocation& invocation);          // ps.cc
 int inspect_command(const Invocation& invocation);     // inspect.cc
 int logs_command(const Invocation& invocation);        // logs.cc
+int pool_command(const Invocation& invocation);        // pool.cc
 int doctor_command(const Invocation& invocation);      // doctor.cc
 int completion_command(const Invocation& invocation);  // completion.cc
 int version_command(const Invocation& invocation);     // version.cc

@@ -18,9 +18,9 @@ namespace {
 
 constexpr const char* kCommands =
     "run create start exec attach cp ps inspect logs stats top wait pause resume stop restart signal kill rename rm "
-    "prune "
-    "doctor machine completion version help";
+    "prune pool doctor machine completion version help";
 constexpr const char* kMachineCommands = "start stop status exec";
+constexpr const char* kPoolCommands = "serve acquire release status";
 
 struct Flag {
   std::vector<std::string> longs, shorts;
@@ -99,6 +99,7 @@ _cloche() {{
   completion) COMPREPLY=($(compgen -W 'bash zsh fish' -- "$cur")) ;;
   doctor) COMPREPLY=($(compgen -W '--json --help' -- "$cur")) ;;
   machine) COMPREPLY=($(compgen -W '{1}' -- "$cur")) ;;
+  pool) COMPREPLY=($(compgen -W '{5}' -- "$cur")) ;;
   run)
     for ((++at; at < COMP_CWORD; ++at)); do
       case ${{COMP_WORDS[at]}} in
@@ -120,7 +121,7 @@ _cloche() {{
 }}
 complete -o bashdefault -o default -F _cloche cloche
 )",
-                     kCommands, kMachineCommands, values, cases, names);
+                     kCommands, kMachineCommands, values, cases, names, kPoolCommands);
 }
 
 std::string zsh_completion() {
@@ -149,6 +150,7 @@ _cloche() {{
   completion) compadd bash zsh fish ;;
   doctor) compadd -- --json --help ;;
   machine) compadd {1} ;;
+  pool) compadd {3} ;;
   run)
     shift words
     ((CURRENT--))
@@ -158,7 +160,7 @@ _cloche() {{
 }}
 _cloche "$@"
 )",
-                     kCommands, kMachineCommands, flags);
+                     kCommands, kMachineCommands, flags, kPoolCommands);
 }
 
 std::string fish_completion() {
@@ -170,9 +172,10 @@ complete -c cloche -n '__fish_seen_subcommand_from help' -a '{0}'
 complete -c cloche -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'
 complete -c cloche -n '__fish_seen_subcommand_from doctor' -l json
 complete -c cloche -n '__fish_seen_subcommand_from machine' -a '{1}'
+complete -c cloche -n '__fish_seen_subcommand_from pool' -a '{2}'
 complete -c cloche -n '__fish_seen_subcommand_from run' -a '(__fish_complete_subcommand)'
 )",
-                  kCommands, kMachineCommands);
+                  kCommands, kMachineCommands, kPoolCommands);
   for (const Flag& flag : run_flags()) {
     script += "complete -c cloche -n '__fish_seen_subcommand_from run'";
     for (const std::string& name : flag.shorts) script += " -s " + name;

@@ -26,7 +26,7 @@ struct Command {
   int (*run)(const Invocation&);
   const char* text;
 };
-constexpr std::array<Command, 26> kCommands{{
+constexpr auto kCommands = std::to_array<Command>({
     {"run", run_command, "Run a command in a microVM of its own"},
     {"create", create_command, "Make a sandbox: a microVM that stays"},
     {"start", start_command, "Start sandboxes"},
@@ -48,12 +48,13 @@ constexpr std::array<Command, 26> kCommands{{
     {"rename", rename_command, "Give a sandbox another name"},
     {"rm", rm_command, "Remove sandboxes"},
     {"prune", prune_command, "Remove all sandboxes that do not run"},
+    {"pool", pool_command, "Sandboxes that are ready before somebody needs one"},
     {"doctor", doctor_command, "Check everything that running VMs needs, and say what to do"},
     {"machine", machine_command, "The emulated machine, for hosts without usable KVM"},
     {"completion", completion_command, "Print the completion script for bash, zsh or fish"},
     {"version", version_command, "Print the version"},
     {"help", help_command, "Explain a command"},
-}};
+});
 
 std::string overview() {
   std::string text =

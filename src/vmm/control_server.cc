@@ -1,33 +1,12 @@
 #include "vmm/control_server.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
+
+#include "base/private_socket.h"
 
 namespace cloche {
 namespace {
-
-constexpr int kWaiting = 128;
-
-// By way of the directory's descriptor: sun_path holds 107 bytes, and directories can be longer.
-sockaddr_un address_in(const Fd& directory) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  fmt::format_to_n(address.sun_path, sizeof address.sun_path - 1, "/proc/self/fd/{}/{}", directory.get(),
-                   wire::kControlSocket);
-  return address;
-}
-
-bool is_owner(int client) {
-  ucred who{};
-  socklen_t size = sizeof who;
-  if (::getsockopt(client, SOL_SOCKET, SO_PEERCRED, &who, &size) < 0) return false;
-  return who.uid == ::geteuid() || who.uid == 0;
-}
 
 // Answers are small, and a client that does not take its answer has no use for it.
 bool answer(int client, const Result<void>& result) {
@@ -47,15 +26,9 @@ bool answer(int client, const Result<void>& result) {
 
 Result<std::unique_ptr<ControlServer>> ControlServer::create(EventLoop& loop, const std::string& run_directory,
                                                              Requests requests) {
-  Fd directory = TRY(open_file(run_directory, O_PATH | O_DIRECTORY));
   std::unique_ptr<ControlServer> server(new ControlServer(loop, std::move(requests)));
-  server->listener_ = Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  sockaddr_un address = address_in(directory);
-  ::unlinkat(directory.get(), wire::kControlSocket, 0);  // Of a process that was killed; we hold the sandbox's life.
-  if (!server->listener_ ||
-      ::bind(server->listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0 ||
-      ::fchmodat(directory.get(), wire::kControlSocket, 0600, 0) < 0 || ::listen(server->listener_.get(), kWaiting) < 0)
-    return fail_errno("listen on " + run_directory + "/" + wire::kControlSocket);
+  // What is there is of a process that was killed; we hold the sandbox's life.
+  server->listener_ = TRY(listen_privately(run_directory, wire::kControlSocket));
   TRY(loop.watch(server->listener_.get(), EPOLLIN, [raw = server.get()](uint32_t) { raw->accept(); }));
   return server;
 }
@@ -66,8 +39,8 @@ ControlServer::~ControlServer() {
 }
 
 void ControlServer::accept() {
-  Fd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!socket || !is_owner(socket.get())) return;
+  Fd socket = accept_owner(listener_);
+  if (!socket) return;
   int number = socket.get();
   if (!loop_.watch(number, EPOLLIN, [this, number](uint32_t) { hear(number); })) return;
   clients_[number] = {std::move(socket), {}};

@@ -283,7 +283,7 @@ def no_leftovers(seconds=10):
 def copy_product(cloche_path, target):
     """Copies the built tree to where every user may read it, and returns the program's new path."""
     build = os.path.dirname(os.path.dirname(os.path.realpath(cloche_path)))
-    for folder in ("bin", "libexec", "share", "tests"):
+    for folder in ("bin", "libexec", "share", "tests", "examples"):
         source = os.path.join(build, folder)
         if os.path.isdir(source):
             shutil.copytree(source, os.path.join(target, folder))
