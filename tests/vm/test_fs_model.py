@@ -100,7 +100,7 @@ def watch(cache, rounds, wait_seconds):
     assert process.returncode == 0 and text.startswith("seed") and "DIFFERENCE" not in text, (err, text)
 
 
-@deadline(100)
+@deadline(250)
 def test_changes_on_the_host_at_once():
     watch("none", size(6, 1500), 0)
 
