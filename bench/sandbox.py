@@ -1,5 +1,6 @@
 """Sandboxes, measured: from nothing to ready, a command in one that runs, output, copying in, and memory."""
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -72,6 +73,36 @@ def tar(folder, place, milliseconds):
     return took
 
 
+@contextlib.contextmanager
+def pool(bench):
+    """The name of a pool with two sandboxes ready."""
+    words = [bench.cloche, "pool", "serve", "--name", "pool", "--min", "2", "--max", "4", *bench.flags()]
+    server = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        yield "pool"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def wait_for_two(bench, name):
+    while True:
+        told = subprocess.run([bench.cloche, "pool", "status", "--json", name], capture_output=True, check=False)
+        if told.returncode == 0 and json.loads(told.stdout)["ready"] == 2:
+            return
+        time.sleep(0.1)
+
+
+def acquire(bench, name):
+    """ms until `cloche pool acquire` has named a sandbox."""
+    wait_for_two(bench, name)
+    began = time.monotonic_ns()
+    box = cloche(bench, "pool", "acquire", name).stdout.decode().strip()
+    took = (time.monotonic_ns() - began) / 1e6
+    cloche(bench, "pool", "release", name, box)
+    return took
+
+
 def memory(bench, box):
     """MiB of the VMM's own and of the guest's memory that is in use, with a guest in which nothing happens."""
     pid = int(cloche(bench, "inspect", "--format", "{pid}", box).stdout)
@@ -107,3 +138,5 @@ def measure(bench, repeat, milliseconds):
         own, guest = memory(bench, box)
         bench.add("sandbox: resident memory of the idle VMM", [own], "MiB", limit=6)
         bench.add("sandbox: resident memory of the idle guest", [guest], "MiB")
+    with pool(bench) as name:
+        bench.add("sandbox: acquire from a pool with one ready", repeat(lambda: acquire(bench, name)), "ms")
