@@ -5,6 +5,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace cloche {
 
 Fd& Fd::operator=(Fd&& other) noexcept {
@@ -96,10 +98,15 @@ Result<void> write_full(int fd, std::span<const std::byte> data) {
 
 Result<std::string> read_text_file(const std::string& path, size_t limit) {
   Fd fd = TRY(open_file(path, O_RDONLY));
-  std::string text(limit + 1, '\0');
-  Result<size_t> got = read_full(fd.get(), std::as_writable_bytes(std::span(text)));
-  if (!got) return std::unexpected(std::move(got).error().in(path));
-  size_t size = *got;
+  // As much as there is and no more: a limit is often far above that, and files in /proc do not say their size.
+  std::string text;
+  size_t size = 0;
+  while (size == text.size() && size <= limit) {
+    text.resize(std::min(limit + 1, std::max<size_t>(2 * size, 4096)));
+    Result<size_t> got = read_full(fd.get(), std::as_writable_bytes(std::span(text)).subspan(size));
+    if (!got) return std::unexpected(std::move(got).error().in(path));
+    size += *got;
+  }
   if (size > limit)
     return fail(ErrorCode::kInvalidArgument, path + " is larger than " + std::to_string(limit) + " bytes");
   text.resize(size);
