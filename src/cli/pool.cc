@@ -22,20 +22,20 @@ namespace {
 
 using Milliseconds = std::chrono::milliseconds;
 
+struct Flag {
+  const char* name;
+  const char* value;
+  const char* text;
+};
+
 template <typename T, typename Place>
-void add(CLI::App& app, const std::array<const char*, 3>& names_value_text, Result<T> (*parse)(const std::string&),
-         Place& place) {
-  auto [names, value, text] = names_value_text;
-  app.add_option_function<std::string>(
-         names,
-         [parse, &place, names](const std::string& given) {
-           auto parsed = parse(given);
-           if (!parsed) throw CLI::ValidationError(names, parsed.error().message());
-           place = *parsed;
-         },
-         text)
-      ->option_text(value)
-      ->group("The pool");
+CLI::Option* add(CLI::App& app, const Flag& flag, Result<T> (*parse)(const std::string&), Place& place) {
+  auto take = [parse, &place, name = flag.name](const std::string& given) {
+    auto parsed = parse(given);
+    if (!parsed) throw CLI::ValidationError(name, parsed.error().message());
+    place = *parsed;
+  };
+  return app.add_option_function<std::string>(flag.name, take, flag.text)->option_text(flag.value)->group("Flags");
 }
 
 Result<uint32_t> parse_min(const std::string& text) { return text == "0" ? Result<uint32_t>(0) : parse_count(text); }
@@ -48,19 +48,23 @@ struct ServeRequest {
 };
 
 void add_serve_flags(CLI::App& app, ServeRequest& request) {
-  add_create_flags(app, request.create);
-  app.description(
-      "Keeps sandboxes ready, in the foreground, until SIGTERM; then it removes them. Others use\n"
-      "them with `cloche pool acquire` and `release`. The flags below are those of `cloche create`.");
-  set_style(app, "--name NAME [FLAGS] [--] [COMMAND [ARGUMENT...]]");
-  add(app, {"--min", "N", "How many are kept ready; default 1"}, parse_min, request.pool.min);
-  add(app, {"--max", "N", "How many exist at most; default 4"}, parse_count, request.pool.max);
+  constexpr const char* kGroup = "The pool";
+  add(app, {"--min", "N", "How many are kept ready; default 1"}, parse_min, request.pool.min)->group(kGroup);
+  add(app, {"--max", "N", "How many exist at most; default 4"}, parse_count, request.pool.max)->group(kGroup);
   add(app, {"--idle-time", "TIME", "End what is ready beyond --min for so long; default 5m"}, parse_duration,
-      request.pool.idle_time);
+      request.pool.idle_time)
+      ->group(kGroup);
   app.add_flag_callback(
          "--keep", [&] { request.pool.between_users = BetweenUsers::kKeep; },
          "Hand a released one on as its user left it; without, a fresh one takes its place")
-      ->group("The pool");
+      ->group(kGroup);
+  add_create_flags(app, request.create);
+  app.get_option("--name")->description("What the pool is called, and its sandboxes with a number")->group(kGroup);
+  app.get_option("--idle-timeout")->group("");
+  app.description(
+      "Keeps sandboxes ready, in the foreground, until SIGTERM; then it removes them. Others use\n"
+      "them with `cloche pool acquire` and `release`. Flags beyond the pool's are those of `cloche create`.");
+  set_style(app, "--name NAME [FLAGS] [--] [COMMAND [ARGUMENT...]]");
 }
 
 bool ends_us(int signal) { return signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT; }

@@ -158,6 +158,11 @@ TEST_F(ProgramTest, WhatIsOursIs125AndOneLine) {
                                                                  {"completion"},
                                                                  {"machine"},
                                                                  {"machine", "bogus"},
+                                                                 {"pool"},
+                                                                 {"pool", "bogus"},
+                                                                 {"pool", "serve"},
+                                                                 {"pool", "acquire"},
+                                                                 {"pool", "release", "x"},
                                                                  {"bogus"},
                                                                  {"--bogus"}}) {
     Ended ended = run(words);

@@ -1,9 +1,10 @@
 """What the tests of sandboxes share: one that is there for as long as a `with`, and what `cloche` says of it."""
 import contextlib
 import json
+import os
 import subprocess
 
-from harness import call, cloche, settings, succeeds
+from harness import call, cloche, no_leftovers, settings, succeeds
 
 
 def info(name):
@@ -18,6 +19,15 @@ def status(name):
 def listed(*flags):
     """The names in `cloche ps`."""
     return {each["name"]: each for each in json.loads(succeeds(cloche("ps", "--json", *flags)).out)}
+
+
+@contextlib.contextmanager
+def nothing_left():
+    """What is done inside leaves no sandbox behind, and nothing else."""
+    os.makedirs(os.path.expanduser("~/.local"), exist_ok=True)
+    with no_leftovers():
+        yield
+        assert listed("-a") == {}
 
 
 def execute(name, *arguments, flags=(), **more):

@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 
-from harness import cloche, deadline, no_leftovers, refuses, same_for_everyone, settings, succeeds, wait_until
-from sandboxes import execute, listed
+from harness import cloche, deadline, refuses, same_for_everyone, settings, succeeds, wait_until
+from sandboxes import execute, listed, nothing_left
 
 POOL = "web"
 
@@ -49,12 +49,12 @@ def release(name):
 
 
 def wait_for_ready(count):
-    wait_until(lambda: look()["ready"] == count and look()["starting"] == 0, what=f"{count} ready ones: {look()}")
+    wait_until(lambda: look()["ready"] == count and look()["starting"] == 0, 60, f"{count} ready ones")
 
 
 @deadline(180)
 def test_a_user_finds_nothing_of_the_one_before():
-    with no_leftovers():
+    with nothing_left():
         with served("--min", "1", "--max", "2"):
             first = acquire()
             succeeds(execute(first, "sh", "-c", "echo secret > /tmp/mine; sleep 1000 > /dev/null 2>&1 &"))
@@ -78,7 +78,7 @@ def test_a_user_finds_nothing_of_the_one_before():
 @same_for_everyone
 @deadline(180)
 def test_a_kept_one_is_handed_on_as_it_is_and_a_dead_one_is_replaced():
-    with no_leftovers(), served("--min", "1", "--max", "1", "--keep"):
+    with nothing_left(), served("--min", "1", "--max", "1", "--keep"):
         first = acquire()
         succeeds(execute(first, "touch", "/tmp/kept"))
         release(first)
@@ -97,7 +97,7 @@ def test_a_kept_one_is_handed_on_as_it_is_and_a_dead_one_is_replaced():
 @same_for_everyone
 @deadline(180)
 def test_a_lease_ends_and_a_removed_one_makes_room():
-    with no_leftovers(), served("--min", "0", "--max", "1", "--idle-time", "100ms"):
+    with nothing_left(), served("--min", "0", "--max", "1", "--idle-time", "100ms"):
         assert look()["sandboxes"] == []
         first = acquire("--lease", "500ms")
         second = acquire("--timeout", "1m")
@@ -105,13 +105,13 @@ def test_a_lease_ends_and_a_removed_one_makes_room():
         succeeds(cloche("rm", "-f", second))
         third = acquire("--timeout", "1m")
         release(third)
-        wait_until(lambda: look()["sandboxes"] == [], what=f"none to be there: {look()}")
+        wait_until(lambda: look()["sandboxes"] == [], 60, "none to be there")
 
 
 @same_for_everyone
 @deadline(180)
 def test_what_a_killed_one_left_is_taken_away_by_the_next():
-    with no_leftovers():
+    with nothing_left():
         succeeds(cloche("create", "--name", "other"))
         process = start("--min", "2", "--max", "2")
         wait_until(look, what="the pool")
@@ -125,11 +125,12 @@ def test_what_a_killed_one_left_is_taken_away_by_the_next():
             wait_for_ready(1)
             assert set(listed("-a")) & left == {"other"}
         assert set(listed("-a")) == {"other"}
+        succeeds(cloche("rm", "other"))
 
 
 @same_for_everyone
 def test_what_cannot_be_started_is_told():
-    with no_leftovers(), served("--min", "0", "--", "no-such-program"):
+    with nothing_left(), served("--min", "0", "--", "no-such-program"):
         refuses(cloche("pool", "acquire", POOL), POOL, "no-such-program", "not found")
         assert "no-such-program" in look()["failure"] and listed("-a") == {}
 
