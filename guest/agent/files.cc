@@ -3,13 +3,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <ftw.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <memory>
+#include <optional>
 
 #include "guest/agent/data.h"
 #include "guest/init/failure.h"
@@ -21,7 +21,6 @@ using init::failed;
 using wire::AgentFrame;
 
 constexpr size_t kListBytes = 1 << 20;  // Of a kListIs, about.
-constexpr int kTreeDescriptors = 32;    // Depth that nftw() walks without opening directories anew.
 constexpr unsigned kPermissions = 07777;
 
 Result<void> answer(Peer& peer, const Error& error) { return peer.send_error(error.sys_errno, error.what); }
@@ -110,7 +109,35 @@ Result<wire::FileStatus> status_of(int directory, const char* name) {
   return told;
 }
 
-int remove_entry(const char* path, const struct stat*, int, FTW*) { return ::remove(path); }
+// Files of an overlay have other device numbers than its directories, so that a mount is known by its own number.
+uint64_t mount_of(int directory) {
+  struct statx status{};
+  return ::statx(directory, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) == 0 ? status.stx_mnt_id : 0;
+}
+
+// Removes what is called `name` in `parent`, and all in it, as far as it lies on `mount`; without one, on its own.
+// False: errno says why. A descriptor is open for each directory on the way down: deeper than they reach is EMFILE.
+bool remove_tree(int parent, const char* name, std::optional<uint64_t> mount) {
+  if (::unlinkat(parent, name, 0) == 0) return true;
+  if (errno != EISDIR) return false;
+  int opened = ::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  auto close = [](DIR* each) { ::closedir(each); };
+  std::unique_ptr<DIR, decltype(close)> directory(opened < 0 ? nullptr : ::fdopendir(opened), close);
+  if (!directory) {
+    if (opened >= 0) ::close(opened);
+    return false;
+  }
+  uint64_t own = mount_of(opened);
+  if (own != mount.value_or(own)) {
+    errno = EBUSY;
+    return false;
+  }
+  while (dirent* entry = ::readdir(directory.get())) {
+    if (std::string_view each = entry->d_name; each == "." || each == "..") continue;
+    if (!remove_tree(opened, entry->d_name, own)) return false;
+  }
+  return ::unlinkat(parent, name, AT_REMOVEDIR) == 0;
+}
 
 }  // namespace
 
@@ -208,8 +235,7 @@ Result<void> remove(const wire::Remove& request) {
     if (::remove(request.path.c_str()) == 0) return {};
     return failed("remove " + request.path);
   }
-  // Names under FTW_MOUNT that lie on another file system are left out, and their directory then cannot be removed.
-  if (::nftw(request.path.c_str(), remove_entry, kTreeDescriptors, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0) return {};
+  if (remove_tree(AT_FDCWD, request.path.c_str(), std::nullopt)) return {};
   return failed("remove " + request.path);
 }
 

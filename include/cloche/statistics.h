@@ -17,16 +17,17 @@ struct GuestProcess {
   uint32_t pid = 0, parent = 0, uid = 0, threads = 0;
   char state = '?';  // As ps(1) has it: R, S, D, T, Z ...
   uint64_t user_ns = 0, system_ns = 0;
-  uint64_t memory_bytes = 0;                   // Resident.
-  uint64_t read_bytes = 0, written_bytes = 0;  // By its system calls, whatever they were for.
-  std::string command{};                       // Its arguments with blanks between, cut short; printable.
+  uint64_t memory_bytes = 0;  // Resident.
+  // By its system calls, whatever they were for; 0 where the guest's kernel does not count them, as cloche's own.
+  uint64_t read_bytes = 0, written_bytes = 0;
+  std::string command{};  // Its arguments with blanks between, cut short; printable.
 };
 
 struct GuestStatistics {
   uint64_t uptime_ns = 0;
   uint64_t user_ns = 0, system_ns = 0, idle_ns = 0;  // Of all its processors.
   uint64_t memory_bytes = 0, available_bytes = 0;
-  uint64_t read_bytes = 0, written_bytes = 0;  // Of all processes that run.
+  uint64_t read_bytes = 0, written_bytes = 0;  // Of all processes that run, as above.
   std::vector<GuestProcess> processes{};       // Without the kernel's and cloche's own, by number.
 
   uint64_t used_bytes() const { return memory_bytes - std::min(memory_bytes, available_bytes); }
@@ -38,6 +39,8 @@ struct VmmStatistics {
   uint64_t user_ns = 0, system_ns = 0;
   uint64_t memory_bytes = 0;  // Resident.
   uint32_t threads = 0;
+  // By its system calls, most of them for the guest's shares and root; without where the host does not count them.
+  std::optional<uint64_t> read_bytes{}, written_bytes{};
 };
 
 struct SandboxStatistics {

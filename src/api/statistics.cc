@@ -55,6 +55,17 @@ Result<GuestStatistics> ask_guest(const std::string& run_directory, sandbox::Clo
   return statistics;
 }
 
+// The number after `key` in /proc/PID/io.
+std::optional<uint64_t> count_of(const std::string& text, std::string_view key) {
+  std::istringstream lines(text);
+  for (std::string name; lines >> name;) {
+    uint64_t number = 0;
+    lines >> number;
+    if (name == key && lines) return number;
+  }
+  return std::nullopt;
+}
+
 // From /proc/PID/stat (proc(5)): what stands after the name in parentheses, which may hold anything.
 Result<VmmStatistics> look_at_process(int pid) {
   std::string text = TRY(read_text_file("/proc/" + std::to_string(pid) + "/stat"));
@@ -72,6 +83,9 @@ Result<VmmStatistics> look_at_process(int pid) {
   auto tick_ns = 1'000'000'000 / static_cast<uint64_t>(::sysconf(_SC_CLK_TCK));
   seen.user_ns = user * tick_ns;
   seen.system_ns = system * tick_ns;
+  std::string moved = read_text_file("/proc/" + std::to_string(pid) + "/io").value_or(std::string());
+  seen.read_bytes = count_of(moved, "rchar:");
+  seen.written_bytes = count_of(moved, "wchar:");
   seen.memory_bytes = pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   return seen;
 }

@@ -10,6 +10,19 @@ namespace {
 
 constexpr double kHundred = 100;
 
+// A guest whose kernel does not count what is read and written says 0 of both.
+bool counts_io(const auto& its) { return its.read_bytes != 0 || its.written_bytes != 0; }
+
+std::string io_text(const auto& its, uint64_t bytes) { return counts_io(its) ? bytes_text(bytes) : "-"; }
+
+nlohmann::json io_json(const auto& its, uint64_t bytes) {
+  return counts_io(its) ? nlohmann::json(bytes) : nlohmann::json();
+}
+
+nlohmann::json optional_json(const std::optional<uint64_t>& value) {
+  return value ? nlohmann::json(*value) : nlohmann::json();
+}
+
 std::string percent_text(double percent) { return fmt::format("{:.1f}%", percent); }
 
 // To tenths: more is noise, for programs as well.
@@ -56,8 +69,8 @@ std::string usage_table(std::span<const Usage> usages) {
     std::vector<std::string> row{each.name};
     if (guest)
       row.insert(row.end(), {percent_text(guest_cpu_percent(each.before, each.now)), bytes_text(guest->used_bytes()),
-                             bytes_text(guest->memory_bytes), bytes_text(guest->read_bytes),
-                             bytes_text(guest->written_bytes), fmt::format("{}", guest->processes.size())});
+                             bytes_text(guest->memory_bytes), io_text(*guest, guest->read_bytes),
+                             io_text(*guest, guest->written_bytes), fmt::format("{}", guest->processes.size())});
     else
       row.insert(row.end(), {"paused", "-", "-", "-", "-", "-"});
     row.push_back(percent_text(vmm_cpu_percent(each.before, each.now)));
@@ -77,13 +90,15 @@ nlohmann::json usage_json(const Usage& usage) {
           {"cpu_percent", of_guest([&](const Guest&) { return rounded(guest_cpu_percent(usage.before, usage.now)); })},
           {"memory_bytes", of_guest([](const Guest& its) { return its.used_bytes(); })},
           {"memory_total_bytes", of_guest([](const Guest& its) { return its.memory_bytes; })},
-          {"read_bytes", of_guest([](const Guest& its) { return its.read_bytes; })},
-          {"written_bytes", of_guest([](const Guest& its) { return its.written_bytes; })},
+          {"read_bytes", of_guest([](const Guest& its) { return io_json(its, its.read_bytes); })},
+          {"written_bytes", of_guest([](const Guest& its) { return io_json(its, its.written_bytes); })},
           {"processes", of_guest([](const Guest& its) { return its.processes.size(); })},
           {"uptime_ms", of_guest([](const Guest& its) { return its.uptime_ns / 1'000'000; })},
           {"vmm_pid", usage.now.vmm.pid},
           {"vmm_cpu_percent", rounded(vmm_cpu_percent(usage.before, usage.now))},
           {"vmm_memory_bytes", usage.now.vmm.memory_bytes},
+          {"vmm_read_bytes", optional_json(usage.now.vmm.read_bytes)},
+          {"vmm_written_bytes", optional_json(usage.now.vmm.written_bytes)},
           {"vmm_threads", usage.now.vmm.threads}};
 }
 
@@ -94,7 +109,7 @@ std::string process_table(std::span<const GuestProcess> processes) {
     rows.push_back({fmt::format("{}", each.pid), fmt::format("{}", each.parent), fmt::format("{}", each.uid),
                     std::string(1, each.state), fmt::format("{}", each.threads),
                     cpu_time_text(each.user_ns + each.system_ns), bytes_text(each.memory_bytes),
-                    bytes_text(each.read_bytes), bytes_text(each.written_bytes), each.command});
+                    io_text(each, each.read_bytes), io_text(each, each.written_bytes), each.command});
   return columns(rows);
 }
 
@@ -107,8 +122,8 @@ nlohmann::json process_json(const GuestProcess& process) {
           {"user_ms", process.user_ns / 1'000'000},
           {"system_ms", process.system_ns / 1'000'000},
           {"memory_bytes", process.memory_bytes},
-          {"read_bytes", process.read_bytes},
-          {"written_bytes", process.written_bytes},
+          {"read_bytes", io_json(process, process.read_bytes)},
+          {"written_bytes", io_json(process, process.written_bytes)},
           {"command", process.command}};
 }
 

@@ -35,6 +35,11 @@ TEST(StatisticsTable, AUsageIsOfTheTimeBetween) {
   EXPECT_EQ(json["cpu_percent"], 50.0);
   EXPECT_EQ(json["vmm_cpu_percent"], 25.0);
   EXPECT_EQ(json["memory_bytes"], 256 << 20);
+  EXPECT_TRUE(json["read_bytes"].is_null() && json["vmm_read_bytes"].is_null());  // Nobody counts them.
+  Usage counted = usage();
+  counted.now.guest->written_bytes = 5;
+  EXPECT_EQ(usage_json(counted)["read_bytes"], 0);
+  EXPECT_EQ(usage_json(counted)["written_bytes"], 5);
   EXPECT_NE(usage_table(std::array{usage()}).find("box   50.0%  256MiB  512MiB"), std::string::npos);
 }
 

@@ -1,9 +1,10 @@
 """`cloche attach`: the streams of a sandbox's own command, live, for many at once, and its end."""
 import os
+import select
 import signal
 import subprocess
 
-from harness import cloche, refuses, same_for_everyone, settings, succeeds, wait_until
+from harness import cloche, deadline, refuses, same_for_everyone, settings, succeeds, wait_until
 from sandboxes import execute, info, sandbox, status
 from terminal import Terminal
 
@@ -37,6 +38,17 @@ def joined(box, client, text):
     assert client.stdout.readline() == f"got {text}\n".encode()
 
 
+def ticks(one, other):
+    """Has `one` type, and says whether `other` has something to read then."""
+    say(one, "tick\n")
+    return select.select([other.stdout], [], [], 1)[0]
+
+
+def without_ticks(output):
+    return output.replace(b"got tick\n", b"")
+
+
+@deadline(300)
 def test_many_type_and_hear_and_end_with_it():
     with sandbox("parrot", "sh", "-c", PARROT, flags=["-i"]) as box:
         is_up(box)
@@ -50,17 +62,18 @@ def test_many_type_and_hear_and_end_with_it():
         joined(box, three, "three")
         three.stdin.close()
         four = attach(box, "--no-stdin", stdin=subprocess.DEVNULL)
+        wait_until(lambda: ticks(one, four), what="the fourth to hear anything")
         three.kill()
         three.wait()
         two.kill()
         two.wait()
-        assert one.stdout.readline() == b"got three\n"
         say(one, "exit7\n")
-        assert (*one.communicate(timeout=60), one.returncode) == (b"", b"", 7)
+        out, err = one.communicate(timeout=60)
+        assert (without_ticks(out), err, one.returncode) == (b"got three\n", b"", 7), (out, err)
         assert (four.wait(timeout=60), four.stderr.read()) == (7, b"")
         succeeds(cloche("wait", box), out=b"7\n")
         # The log has it all, from before as well.
-        assert cloche("logs", box).out == b"up\ngot one\ngot two\ngot three\n"
+        assert without_ticks(cloche("logs", box).out) == b"up\ngot one\ngot two\ngot three\n"
         refuses(cloche("attach", box), box, "does not run")
 
 

@@ -1,9 +1,10 @@
 """`cloche signal` reaches the commands of sandboxes."""
-from harness import cloche, refuses, same_for_everyone, succeeds, wait_until
+from harness import cloche, deadline, refuses, same_for_everyone, succeeds, wait_until
 from sandboxes import sandbox
 
 
 @same_for_everyone
+@deadline(300)
 def test_signals_reach_the_command():
     script = "trap 'echo hup' HUP; trap 'echo usr1' USR1; trap 'exit 4' TERM; echo up; while :; do sleep 0.1; done"
     with sandbox("one", "sh", "-c", script) as one, sandbox("two", "sh", "-c", script) as two:
