@@ -8,10 +8,10 @@ from sandboxes import nothing_left
 def example(name):
     """Runs it in the test's own folder."""
     path = os.path.join(os.path.dirname(os.path.dirname(settings.cloche)), "examples", name)
-    return succeeds(call([path], timeout=150)).out.decode()
+    return succeeds(call([path], timeout=250)).out.decode()
 
 
-@deadline(180)
+@deadline(300)
 def test_code_run():
     with nothing_left():
         assert example("code_run") == (
@@ -19,7 +19,7 @@ def test_code_run():
         )
 
 
-@deadline(180)
+@deadline(300)
 def test_agent_workspace():
     with nothing_left():
         assert example("agent_workspace") == (
@@ -29,7 +29,7 @@ def test_agent_workspace():
             assert kept.read() == copied.read() == "apples\npears\nplums\n"
 
 
-@deadline(240)
+@deadline(300)
 def test_pool_requests():
     with nothing_left():
         assert example("pool_requests") == (

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 
-from harness import deadline, guest_program, same_for_everyone, settings
+from harness import deadline, guest_program, same_for_everyone, settings, wait_until
 from sandboxes import listed, nothing_left
 
 NOT_FOUND, PERMISSION, UNAVAILABLE, INVALID = 1, 2, 3, 0  # ErrorCode of cloche/result.h.
@@ -35,7 +35,7 @@ class Provider:
 
     def end(self):
         self.process.stdin.close()
-        assert self.process.wait(60) == 0
+        assert self.process.wait(120) == 0
         self.process.stdout.close()
 
 
@@ -49,7 +49,7 @@ def provider(mode):
             one.end()
 
 
-@deadline(240)
+@deadline(300)
 def test_one_shot():
     with provider("one-shot") as one:
         result = one.sh("cat; pwd; echo $A >&2; exit 7", input="in\n", environment=["A=1"], workdir="/tmp")
@@ -74,7 +74,7 @@ def test_one_shot():
 
 
 @same_for_everyone
-@deadline(240)
+@deadline(300)
 def test_per_agent():
     with provider("per-agent") as one:
         assert one.tell("stats", agent="a")["code"] == NOT_FOUND and one.tell("health", agent="a") == {}
@@ -90,6 +90,7 @@ def test_per_agent():
         assert stats["uptime_ms"] > 0 and set(listed()) == {stats["sandbox"], one.tell("stats", agent="b")["sandbox"]}
         # What an agent does to its guest is seen, and the next command finds a fresh one.
         os.kill(listed()[stats["sandbox"]]["pid"], signal.SIGKILL)
+        wait_until(lambda: one.tell("stats", agent="a")["status"] == "crashed", what="its end")
         assert "error" in one.tell("health", agent="a")
         assert one.sh("ls /tmp/mine", agent="a")["exit_code"] == 2
         assert one.tell("stats", agent="a")["sandbox"] == stats["sandbox"]
@@ -99,7 +100,7 @@ def test_per_agent():
 
 
 @same_for_everyone
-@deadline(240)
+@deadline(300)
 def test_shared():
     with provider("shared") as one:
         one.sh("echo a > /tmp/mine")
@@ -111,7 +112,7 @@ def test_shared():
 
 
 @same_for_everyone
-@deadline(240)
+@deadline(300)
 def test_a_command_that_does_not_end():
     with provider("kept") as one:
         result = one.sh("trap '' TERM; echo begun; sleep 1000 & while :; do :; done", timeout_ms=2000)
@@ -122,7 +123,7 @@ def test_a_command_that_does_not_end():
 
 
 @same_for_everyone
-@deadline(240)
+@deadline(300)
 def test_what_a_killed_one_left_is_taken_away_by_the_next():
     with nothing_left():
         one = Provider("per-agent")
