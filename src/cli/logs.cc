@@ -1,6 +1,4 @@
 // cloche logs: what a sandbox's command has written.
-#include <fmt/format.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -10,8 +8,8 @@
 #include "cli/carry.h"
 #include "cli/command.h"
 #include "cli/help.h"
+#include "cli/moment.h"
 #include "cli/run_flags.h"
-#include "cli/sandbox_table.h"
 #include "cli/say.h"
 #include "cli/values.h"
 #include "cloche/sandbox.h"
@@ -29,24 +27,13 @@ struct LogsRequest {
   std::optional<uint32_t> tail;
 };
 
-// "10m": that long ago; or a moment, as logs -t shows them.
-Result<uint64_t> parse_moment(const std::string& text) {
-  if (auto ago = parse_duration(text)) return realtime_ns() - static_cast<uint64_t>(ago->count()) * 1'000'000;
-  tm parts{};
-  const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
-  if (rest == nullptr) rest = ::strptime(text.c_str(), "%Y-%m-%d", &parts);
-  if (rest == nullptr || (*rest != '\0' && *rest != 'Z' && *rest != '.'))
-    return fail(ErrorCode::kInvalidArgument, "'" + text + "' is neither a time ago, as 10m, nor 2026-11-25T09:08:07Z");
-  return static_cast<uint64_t>(::timegm(&parts)) * 1'000'000'000;
-}
-
 // Lines whole, to the stream that they were written to.
 class Printer {
  public:
   explicit Printer(bool times) : times_(times) {}
   bool show(const OutputEntry& entry) {
     bool& inside = inside_[entry.is_error ? 1 : 0];
-    std::string text = times_ && !inside ? time_text(entry.time_ns) + " " : "";
+    std::string text = times_ && !inside ? moment_text(entry.time_ns) + " " : "";
     text += entry.text;
     if (!entry.is_part) text += "\n";
     inside = entry.is_part;
@@ -54,13 +41,6 @@ class Printer {
   }
 
  private:
-  static std::string time_text(uint64_t ns) {
-    auto seconds = static_cast<time_t>(ns / 1'000'000'000);
-    tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                       parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, ns % 1'000'000'000);
-  }
   bool times_;
   bool inside_[2] = {false, false};
 };
