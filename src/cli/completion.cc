@@ -17,7 +17,8 @@ namespace cloche::cli {
 namespace {
 
 constexpr const char* kCommands =
-    "run create start exec cp ps inspect logs wait pause resume stop restart kill rename rm doctor machine completion "
+    "run create start exec cp ps inspect logs events wait pause resume stop restart kill rename rm doctor machine "
+    "completion "
     "version help";
 constexpr const char* kMachineCommands = "start stop status exec";
 

@@ -26,7 +26,7 @@ struct Command {
   int (*run)(const Invocation&);
   const char* text;
 };
-constexpr std::array<Command, 21> kCommands{{
+constexpr std::array<Command, 22> kCommands{{
     {"run", run_command, "Run a command in a microVM of its own"},
     {"create", create_command, "Make a sandbox: a microVM that stays"},
     {"start", start_command, "Start sandboxes"},
@@ -35,6 +35,7 @@ constexpr std::array<Command, 21> kCommands{{
     {"ps", ps_command, "List sandboxes"},
     {"inspect", inspect_command, "Show all about sandboxes, as JSON"},
     {"logs", logs_command, "Show what a sandbox's command has written"},
+    {"events", events_command, "Show what becomes of sandboxes"},
     {"wait", wait_command, "Wait until sandboxes have ended"},
     {"pause", pause_command, "Let sandboxes stand still"},
     {"resume", resume_command, "Let paused sandboxes go on"},

@@ -18,6 +18,7 @@
 #include "cli/supervise.h"
 #include "cli/terminal.h"
 #include "cli/timings.h"
+#include "cli/upkeep_flags.h"
 
 namespace cloche::cli {
 namespace {
@@ -61,6 +62,8 @@ Result<std::optional<RunRequest>> read_request(const Invocation& invocation) {
       return fail(ErrorCode::kInvalidArgument,
                   "-d: a sandbox's command has neither terminal nor input; leave -i and -t");
     request.input = InputChoice::kNever;
+  } else if (std::string flag = upkeep_flag_of(request.sandbox); !flag.empty()) {
+    return fail(ErrorCode::kInvalidArgument, flag + ": it is for a sandbox; add -d");
   }
   if (auto looked = look_at_streams(request); !looked) return std::unexpected(std::move(looked).error());
   // In a raw terminal a new line needs its carriage return.

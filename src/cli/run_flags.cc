@@ -6,6 +6,7 @@
 
 #include "cli/flag.h"
 #include "cli/help.h"
+#include "cli/upkeep_flags.h"
 #include "cli/values.h"
 
 namespace cloche::cli {
@@ -183,6 +184,7 @@ void add_run_flags(CLI::App& app, RunRequest& request) {
          "-d,--detach", [&] { request.detach = Detach::kYes; }, "Leave it running as a sandbox, and print its id")
       ->group("A sandbox (-d)");
   add_sandbox_flags(app, request);
+  add_upkeep_flags(app, request.sandbox);
   add_report_flags(app, request);
 }
 
@@ -195,6 +197,7 @@ void add_create_flags(CLI::App& app, RunRequest& request) {
   add_file_flags(app, request.config);
   add_command_flags(app, request.config);
   add_machine_flags(app, request);
+  add_upkeep_flags(app, request.sandbox);
   app.get_help_ptr()->group("What it says");
 }
 
