@@ -14,6 +14,7 @@
 
 #include "cloche/config.h"
 #include "cloche/result.h"
+#include "cloche/upkeep.h"
 #include "cloche/vm.h"
 
 namespace cloche {
@@ -34,18 +35,22 @@ struct SandboxConfig {
   // How large a file of the command's output gets before the next one is begun, and how many are kept.
   uint32_t log_mib = 10;
   uint32_t log_files = 3;
+  RestartPolicy restart{};
+  HealthCheck health{};
+  HostLimits limits{};
 };
 
 enum class SandboxStatus : uint8_t {
-  kCreated,   // Never started.
-  kStarting,  // The VM boots.
-  kRunning,   // It can be used.
-  kPaused,    // The guest stands still.
-  kStopping,  // Its programs are being ended.
-  kExited,    // Its command ended: exit_code, or signal.
-  kStopped,   // It was stopped: reason.
-  kFailed,    // The VM could not be started or was lost: reason.
-  kCrashed,   // Its process is gone and did not say why (SIGKILL, or the host restarted).
+  kCreated,     // Never started.
+  kStarting,    // The VM boots.
+  kRestarting,  // It has ended, and begins again in a moment: RestartPolicy.
+  kRunning,     // It can be used.
+  kPaused,      // The guest stands still.
+  kStopping,    // Its programs are being ended.
+  kExited,      // Its command ended: exit_code, or signal.
+  kStopped,     // It was stopped: reason.
+  kFailed,      // The VM could not be started or was lost: reason.
+  kCrashed,     // Its process is gone and did not say why (SIGKILL, or the host restarted).
 };
 
 // "created", "starting" ...
@@ -61,6 +66,10 @@ struct SandboxInfo {
   int signal = 0;
   std::string reason{};        // One sentence, where it was stopped or lost.
   std::string console_tail{};  // The guest kernel's last lines, where the VM was lost.
+  uint32_t restarts = 0;       // By its RestartPolicy, since it was started.
+  HealthStatus health = HealthStatus::kNone;
+  uint32_t health_failures = 0;  // In a row.
+  std::string health_output{};   // The end of what the last check that failed wrote, and why it failed.
   SandboxConfig config{};
 };
 
@@ -165,7 +174,7 @@ class Sandbox {
   Result<void> stop(std::optional<std::chrono::milliseconds> grace = {}, Deadline deadline = kUsual);
   // Ends its VM at once.
   Result<void> kill(Deadline deadline = kUsual);
-  // Waits until it has no process any more.
+  // Waits until it has no process any more, and none of its RestartPolicy follows.
   Result<SandboxInfo> wait(std::optional<Deadline> deadline = {}) const;
   Result<void> pause(Deadline deadline = kUsual);
   Result<void> resume(Deadline deadline = kUsual);

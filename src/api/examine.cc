@@ -12,6 +12,7 @@
 #include "api/installation.h"
 #include "base/fd.h"
 #include "cloche/preflight.h"
+#include "sandbox/cgroup.h"
 
 namespace cloche {
 namespace {
@@ -102,6 +103,14 @@ Check check_qemu() {
   return {"qemu", CheckState::kFailed, fmt::format("{} is not in PATH", kQemu), "sudo apt-get install qemu-system-x86"};
 }
 
+// --cpus-limit and its like.
+Check check_limits() {
+  auto place = sandbox::examine_cgroups();
+  if (place) return {"limits", CheckState::kGood, "control groups can be made in " + *place, ""};
+  return {"limits", CheckState::kNote, "sandboxes cannot be limited: " + place.error().message(),
+          "for limits, start cloche where cgroup v2 is delegated: systemd-run --user --scope -p Delegate=yes"};
+}
+
 bool good(const Check& check) { return check.state != CheckState::kFailed; }
 
 // A failure of what the other way does without is only worth a note.
@@ -136,7 +145,7 @@ HostReport examine_host(const std::string& installation) {
     soften(machine);
     soften(qemu);
   }
-  report.checks = {kvm, check_host_memory(), kernel, init, vmm, reader, machine, qemu};
+  report.checks = {kvm, check_host_memory(), kernel, init, vmm, reader, machine, qemu, check_limits()};
   return report;
 }
 

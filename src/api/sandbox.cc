@@ -8,10 +8,12 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <thread>
 
 #include "api/plan.h"
 #include "api/sandbox_start.h"
+#include "sandbox/cgroup.h"
 #include "sandbox/control_client.h"
 #include "sandbox/exec_client.h"
 #include "sandbox/home.h"
@@ -38,7 +40,24 @@ Result<void> wait_for_release(const std::string& run_directory, Clock::time_poin
     if (Clock::now() >= deadline) return fail(ErrorCode::kTimeout, "its VM's process does not end");
     std::this_thread::sleep_for(kLook);
   }
+  sandbox::remove_cgroup(run_directory);  // Where the process could not.
   return {};
+}
+
+// Asks its process to end, and waits until that is gone; again where the process is just beginning anew, which has no
+// socket for a moment. kTimeout: it has not.
+Result<void> ask_to_end(const std::string& run, const std::function<Result<void>(sandbox::ControlClient&)>& ask,
+                        Clock::time_point deadline) {
+  for (;;) {
+    auto control = sandbox::ControlClient::connect(run);
+    auto asked = control ? ask(*control) : std::unexpected(control.error());
+    if (asked && !TRY(control->wait_for_end(deadline))) return fail(ErrorCode::kTimeout, "it has not ended yet");
+    if (asked) return {};
+    if (asked.error().code != ErrorCode::kUnavailable) return asked;
+    if (!sandbox::is_alive(run)) return {};
+    if (Clock::now() >= deadline) return fail(ErrorCode::kTimeout, "its VM's process does not answer");
+    std::this_thread::sleep_for(kLook);
+  }
 }
 
 // An error about a sandbox, with its name in front.
@@ -60,6 +79,7 @@ Result<void> Exec::resize(TerminalSize size) { return client_->resize(size); }
 
 Result<ExecOutcome> Exec::wait() {
   auto outcome = TRY(client_->serve(-1));
+  if (!outcome) return fail(ErrorCode::kInternal, "waiting for a command ended before the command");
   return std::move(*outcome);
 }
 
@@ -77,6 +97,7 @@ Result<Sandbox> Sandbox::create(SandboxConfig config, const std::string& home) {
   sandbox::Record record{sandbox::make_id(), sandbox::realtime_now_ns(), std::move(config)};
   Fd lock = TRY(place.lock());
   TRY(place.add(record));
+  place.tell(record, "created");
   return Sandbox(place.path(), record.id);
 }
 
@@ -119,17 +140,13 @@ Result<void> Sandbox::stop(std::optional<std::chrono::milliseconds> grace, Deadl
   Home place = TRY(Home::open(home_));
   SandboxInfo before = TRY(place.info(id_));
   std::string run = place.run_directory(id_);
-  auto stopped = [&]() -> Result<void> {
-    auto control = TRY(sandbox::ControlClient::connect(run));
-    auto grace_ms = std::clamp<int64_t>(grace.value_or(before.config.stop_grace).count(), 0, UINT32_MAX);
-    TRY(control.ask(wire::ControlFrame::kStop, static_cast<uint32_t>(grace_ms), until));
-    if (!TRY(control.wait_for_end(until))) return fail(ErrorCode::kTimeout, "it has not stopped yet");
-    return wait_for_release(run, until);
-  };
   if (!sandbox::is_live(before.status)) return {};  // As wanted.
-  auto result = stopped();
-  if (!result && result.error().code == ErrorCode::kUnavailable) result = wait_for_release(run, until);
-  return about(before, std::move(result));
+  auto grace_ms = std::clamp<int64_t>(grace.value_or(before.config.stop_grace).count(), 0, UINT32_MAX);
+  auto ask = [&](sandbox::ControlClient& control) {
+    return control.ask(wire::ControlFrame::kStop, static_cast<uint32_t>(grace_ms), until);
+  };
+  TRY(about(before, ask_to_end(run, ask, until)));
+  return about(before, wait_for_release(run, until));
 }
 
 Result<void> Sandbox::kill(Deadline deadline) {
@@ -138,15 +155,11 @@ Result<void> Sandbox::kill(Deadline deadline) {
   SandboxInfo before = TRY(place.info(id_));
   if (!sandbox::is_live(before.status)) return {};
   std::string run = place.run_directory(id_);
-  auto asked = [&]() -> Result<void> {
-    auto control = TRY(sandbox::ControlClient::connect(run));
-    auto patience = std::min<Clock::time_point>(until, Clock::now() + kKillPatience);
-    TRY(control.ask(wire::ControlFrame::kKill, patience));
-    if (!TRY(control.wait_for_end(patience))) return fail(ErrorCode::kTimeout, "it does not end");
-    return {};
-  };
+  auto patience = std::min<Clock::time_point>(until, Clock::now() + kKillPatience);
+  auto ask = [&](sandbox::ControlClient& control) { return control.ask(wire::ControlFrame::kKill, patience); };
   // The number is its process's as long as that has its life; it could only be another's in the moment between.
-  if (auto done = asked(); !done && before.pid > 1 && sandbox::is_alive(run)) ::kill(before.pid, SIGKILL);
+  if (auto done = ask_to_end(run, ask, patience); !done && before.pid > 1 && sandbox::is_alive(run))
+    ::kill(before.pid, SIGKILL);
   return about(before, wait_for_release(run, until));
 }
 
@@ -199,8 +212,10 @@ Result<void> Sandbox::rename(const std::string& name) {
   Home place = TRY(Home::open(home_));
   Fd lock = TRY(place.lock());
   sandbox::Record record = TRY(place.record(id_));
-  record.config.name = name;
-  return place.rewrite(record);
+  std::string old_name = std::exchange(record.config.name, name);
+  TRY(place.rewrite(record));
+  if (old_name != name) place.tell(record, "renamed", {{"old_name", std::move(old_name)}});
+  return {};
 }
 
 Result<void> Sandbox::remove() {
@@ -212,7 +227,11 @@ Result<void> Sandbox::remove() {
   if (!life && life.error().code == ErrorCode::kUnavailable)
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("sandbox {}: remove it: it is {}; stop it first", before.name, name_of(before.status)));
-  return place.remove(id_);
+  sandbox::remove_cgroup(place.run_directory(id_));
+  sandbox::Record record{.id = id_, .created_ns = before.created_ns, .config = std::move(before.config)};
+  TRY(place.remove(id_));
+  place.tell(record, "removed");
+  return {};
 }
 
 Result<Exec> Sandbox::exec(ExecConfig config, Deadline deadline) const {

@@ -11,6 +11,7 @@
 #include "api/launch.h"
 #include "api/monotonic.h"
 #include "api/plan.h"
+#include "api/plan_upkeep.h"
 #include "base/printable.h"
 
 namespace cloche {
@@ -59,6 +60,7 @@ Result<wire::VmConfig> plan_vm(const SandboxConfig& config) {
     vm.sandbox.idle_timeout_ms = static_cast<uint64_t>(std::max<int64_t>(config.idle_timeout->count(), 1));
   vm.sandbox.log_bytes = uint64_t{config.log_mib} << 20;
   vm.sandbox.log_files = config.log_files;
+  TRY(plan_upkeep(config, vm.sandbox));
   if (config.vm.timeout) vm.timeout_ms = static_cast<uint64_t>(std::max<int64_t>(config.vm.timeout->count(), 1));
   // What PID 1 runs is the agent; it starts the command.
   wire::Start& start = vm.start;
@@ -198,6 +200,7 @@ Result<void> start_sandbox(const Home& home, const SandboxInfo& sandbox, Clock::
   vm.sandbox.id = sandbox.id;
   vm.sandbox.directory = home.directory(sandbox.id);
   vm.sandbox.run_directory = TRY(home.make_run_directory(sandbox.id));
+  vm.sandbox.home = home.path();
   vm.began_ns = monotonic_now_ns();
   vm.log_level = static_cast<uint8_t>(Verbosity::kInfo);
   vm.start.realtime_ns = sandbox::realtime_now_ns();

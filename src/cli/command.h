@@ -40,6 +40,7 @@ int ps_command(const Invocation& invocation);          // ps.cc
 int inspect_command(const Invocation& invocation);     // inspect.cc
 int logs_command(const Invocation& invocation);        // logs.cc
 int pool_command(const Invocation& invocation);        // pool.cc
+int events_command(const Invocation& invocation);      // events.cc
 int doctor_command(const Invocation& invocation);      // doctor.cc
 int completion_command(const Invocation& invocation);  // completion.cc
 int version_command(const Invocation& invocation);     // version.cc

@@ -17,8 +17,9 @@ namespace cloche::cli {
 namespace {
 
 constexpr const char* kCommands =
-    "run create start exec attach cp ps inspect logs stats top wait pause resume stop restart signal kill rename rm "
-    "prune pool doctor machine completion version help";
+    "run create start exec attach cp ps inspect logs events stats top wait pause resume stop restart signal kill "
+    "rename "
+    "rm prune pool doctor machine completion version help";
 constexpr const char* kMachineCommands = "start stop status exec";
 constexpr const char* kPoolCommands = "serve acquire release status";
 

@@ -52,7 +52,8 @@ int run_detached(const Invocation& invocation, const RunRequest& request) {
   if (!sandbox) return complain(sandbox.error());
   if (auto started = sandbox->start(); !started) {
     int code = complain(started.error());
-    // Nobody asked for a sandbox that does not run.
+    // Nobody asked for a sandbox that does not run. Its process may still be on its way out.
+    if (auto ended = sandbox->kill(); !ended) return complain(ended.error());
     if (auto removed = sandbox->remove(); !removed) return complain(removed.error());
     return started.error().code == ErrorCode::kNotFound ? exit_code({EndedBy::kLost, 0, LostReason::kNotFound}) : code;
   }

@@ -1,6 +1,4 @@
 // cloche logs: what a sandbox's command has written.
-#include <fmt/format.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -12,7 +10,6 @@
 #include "cli/help.h"
 #include "cli/moment.h"
 #include "cli/run_flags.h"
-#include "cli/sandbox_table.h"
 #include "cli/say.h"
 #include "cli/values.h"
 #include "cloche/sandbox.h"
@@ -36,7 +33,7 @@ class Printer {
   explicit Printer(bool times) : times_(times) {}
   bool show(const OutputEntry& entry) {
     bool& inside = inside_[entry.is_error ? 1 : 0];
-    std::string text = times_ && !inside ? time_text(entry.time_ns) + " " : "";
+    std::string text = times_ && !inside ? moment_text(entry.time_ns) + " " : "";
     text += entry.text;
     if (!entry.is_part) text += "\n";
     inside = entry.is_part;
@@ -44,13 +41,6 @@ class Printer {
   }
 
  private:
-  static std::string time_text(uint64_t ns) {
-    auto seconds = static_cast<time_t>(ns / 1'000'000'000);
-    tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                       parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, ns % 1'000'000'000);
-  }
   bool times_;
   bool inside_[2] = {false, false};
 };

@@ -36,6 +36,7 @@ constexpr auto kCommands = std::to_array<Command>({
     {"ps", ps_command, "List sandboxes"},
     {"inspect", inspect_command, "Show all about sandboxes, as JSON"},
     {"logs", logs_command, "Show what a sandbox's command has written"},
+    {"events", events_command, "Show what becomes of sandboxes"},
     {"stats", stats_command, "Show what sandboxes use"},
     {"top", top_command, "Show the processes in a sandbox"},
     {"wait", wait_command, "Wait until sandboxes have ended"},

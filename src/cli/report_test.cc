@@ -115,7 +115,7 @@ TEST(Completion, BashTakesItAndKnowsTheFlags) {
   // What it answers for `cloche run --mem<TAB>` and for `cloche run --machine <TAB>`.
   std::string ask = script + R"(
 ask() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _cloche; echo "${COMPREPLY[*]}"; }
-[[ $(ask cloche run --mem) == --memory ]] || exit 1
+[[ $(ask cloche run --mem) == '--memory --memory-limit' ]] || exit 1
 [[ $(ask cloche run --machine '') == 'auto never always' ]] || exit 2
 [[ $(ask cloche ru) == run ]] || exit 3
 [[ $(ask cloche run --cpus 2 -- tru) == *true* ]] || exit 4

@@ -4,7 +4,9 @@
 #include <functional>
 #include <map>
 
+#include "cli/flag.h"
 #include "cli/help.h"
+#include "cli/upkeep_flags.h"
 #include "cli/values.h"
 
 namespace cloche::cli {
@@ -25,42 +27,6 @@ constexpr const char* kFooter =
     "\n"
     "Exit code: the command's own; 128 + n when signal n ended it; 127 when it is not in the\n"
     "guest, 126 when it cannot be executed, 125 for everything else, with one line saying why.";
-
-// A flag with a value: `take` gets each, in the order given.
-struct Flag {
-  const char* names;
-  const char* value;
-  const char* text;
-};
-using Take = std::function<Result<void>(const std::string&)>;
-
-CLI::Option* add(CLI::App& app, const char* group, const Flag& flag, Take take) {
-  std::string name = flag.names;
-  name = name.substr(name.find("--"));
-  CLI::callback_t callback = [take = std::move(take), name](const CLI::results_t& values) {
-    for (const std::string& value : values)
-      if (auto taken = take(value); !taken) throw CLI::ValidationError(name, taken.error().message());
-    return true;
-  };
-  CLI::Option* option = app.add_option(flag.names, std::move(callback), flag.text);
-  option->option_text(flag.value)->group(group)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  return option;
-}
-
-// Puts a parsed value where it belongs, or passes its error on.
-template <typename T, typename Place>
-Result<void> store(Result<T> value, Place& place) {
-  if (!value) return std::unexpected(std::move(value).error());
-  place = std::move(*value);
-  return {};
-}
-
-template <typename T>
-Result<void> append(Result<T> value, std::vector<T>& list) {
-  if (!value) return std::unexpected(std::move(value).error());
-  list.push_back(std::move(*value));
-  return {};
-}
 
 template <typename T>
 Result<void> choose(const std::string& text, const std::map<std::string, T>& choices, T& place) {
@@ -232,6 +198,7 @@ void add_run_flags(CLI::App& app, RunRequest& request) {
          "-d,--detach", [&] { request.detach = Detach::kYes; }, "Leave it running as a sandbox, and print its id")
       ->group("A sandbox (-d)");
   add_sandbox_flags(app, request);
+  add_upkeep_flags(app, request.sandbox);
   add_report_flags(app, request);
 }
 
@@ -245,6 +212,7 @@ void add_create_flags(CLI::App& app, RunRequest& request) {
   add_command_flags(app, request.config);
   add_kept_stream_flags(app, request);
   add_machine_flags(app, request);
+  add_upkeep_flags(app, request.sandbox);
   app.get_help_ptr()->group("What it says");
 }
 

@@ -54,7 +54,11 @@ std::string status_text(const SandboxInfo& info, uint64_t now_ns) {
   switch (info.status) {
     case SandboxStatus::kRunning:
     case SandboxStatus::kPaused:
+      if (info.health != HealthStatus::kNone)
+        return fmt::format("{} {} ({})", name, age(info.ready_ns, now_ns), name_of(info.health));
       return name + " " + age(info.ready_ns, now_ns);
+    case SandboxStatus::kRestarting:
+      return fmt::format("{} (so far {} times)", name, info.restarts);
     case SandboxStatus::kExited:
       if (info.signal != 0)
         return fmt::format("{} (signal {}) {} ago", name, info.signal, age(info.finished_ns, now_ns));
@@ -92,39 +96,75 @@ std::string sandbox_table(std::span<const SandboxInfo> sandboxes, uint64_t now_n
   return text;
 }
 
+namespace {
+
+std::string restart_text(const RestartPolicy& policy) {
+  if (policy.when == RestartWhen::kNever) return "no";
+  if (policy.when == RestartWhen::kAlways) return "always";
+  return policy.most == 0 ? "on-failure" : fmt::format("on-failure:{}", policy.most);
+}
+
+nlohmann::json health_json(const HealthCheck& check) {
+  if (check.command.empty()) return nullptr;
+  return {{"command", check.command},
+          {"interval_ms", check.interval.count()},
+          {"timeout_ms", check.timeout.count()},
+          {"start_period_ms", check.start_period.count()},
+          {"retries", check.retries}};
+}
+
+void add_upkeep(const SandboxInfo& info, nlohmann::json& values) {
+  const HostLimits& limits = info.config.limits;
+  auto limit = [](auto value) { return value == 0 ? nlohmann::json() : nlohmann::json(value); };
+  values["restart"] = restart_text(info.config.restart);
+  values["restarts"] = info.restarts;
+  values["health"] = name_of(info.health);
+  values["health_failures"] = info.health_failures;
+  values["health_output"] = info.health_output;
+  values["health_check"] = health_json(info.config.health);
+  values["cpus_limit"] = limit(limits.cpu_thousandths / 1000.0);
+  values["memory_limit_bytes"] = limit(limits.memory_bytes);
+  values["pids_limit"] = limit(limits.processes);
+}
+
+}  // namespace
+
 nlohmann::json sandbox_json(const SandboxInfo& info) {
   const Config& vm = info.config.vm;
   auto shares = nlohmann::json::array();
   for (const Share& share : vm.shares)
     shares.push_back(
         {{"host", share.host_path}, {"guest", share.guest_path}, {"read_only", share.access == Access::kReadOnly}});
-  return {{"id", info.id},
-          {"name", info.name},
-          {"status", name_of(info.status)},
-          {"pid", info.pid},
-          {"created", time_json(info.created_ns)},
-          {"started", time_json(info.started_ns)},
-          {"ready", time_json(info.ready_ns)},
-          {"finished", time_json(info.finished_ns)},
-          {"exit_code", info.exit_code},
-          {"signal", info.signal},
-          {"reason", info.reason},
-          {"console_tail", info.console_tail},
-          {"command", vm.arguments},
-          {"labels", info.config.labels},
-          {"cpus", vm.cpus},
-          {"memory_mib", vm.memory_mib},
-          {"hostname", vm.hostname},
-          {"environment", vm.environment},
-          {"input", vm.input == Input::kCarried},
-          {"terminal", vm.terminal.has_value()},
-          {"working_directory", vm.working_directory},
-          {"uid", vm.user.uid},
-          {"root", vm.root.source == RootSource::kHost ? std::string("host") : vm.root.path},
-          {"shares", std::move(shares)},
-          {"stop_timeout_ms", info.config.stop_grace.count()},
-          {"idle_timeout_ms", info.config.idle_timeout ? nlohmann::json(info.config.idle_timeout->count()) : nullptr},
-          {"timeout_ms", vm.timeout ? nlohmann::json(vm.timeout->count()) : nullptr}};
+  nlohmann::json values{
+      {"id", info.id},
+      {"name", info.name},
+      {"status", name_of(info.status)},
+      {"pid", info.pid},
+      {"created", time_json(info.created_ns)},
+      {"started", time_json(info.started_ns)},
+      {"ready", time_json(info.ready_ns)},
+      {"finished", time_json(info.finished_ns)},
+      {"exit_code", info.exit_code},
+      {"signal", info.signal},
+      {"reason", info.reason},
+      {"console_tail", info.console_tail},
+      {"command", vm.arguments},
+      {"labels", info.config.labels},
+      {"cpus", vm.cpus},
+      {"memory_mib", vm.memory_mib},
+      {"hostname", vm.hostname},
+      {"environment", vm.environment},
+      {"input", vm.input == Input::kCarried},
+      {"terminal", vm.terminal.has_value()},
+      {"working_directory", vm.working_directory},
+      {"uid", vm.user.uid},
+      {"root", vm.root.source == RootSource::kHost ? std::string("host") : vm.root.path},
+      {"shares", std::move(shares)},
+      {"stop_timeout_ms", info.config.stop_grace.count()},
+      {"idle_timeout_ms", info.config.idle_timeout ? nlohmann::json(info.config.idle_timeout->count()) : nullptr},
+      {"timeout_ms", vm.timeout ? nlohmann::json(vm.timeout->count()) : nullptr}};
+  add_upkeep(info, values);
+  return values;
 }
 
 Result<std::string> format_line(const std::string& format, const nlohmann::json& values) {

@@ -12,6 +12,7 @@
 #include <filesystem>
 
 #include "base/private_files.h"
+#include "sandbox/event_log.h"
 #include "sandbox/life.h"
 
 namespace cloche::sandbox {
@@ -101,6 +102,7 @@ Result<SandboxInfo> Home::info(const std::string& id) const {
   if (is_live(state.status) && !alive && !is_alive(run_directory(id))) {
     state.status = Status::kCrashed;
     state.reason = "its VM's process is gone without a word: killed, or the host was restarted";
+    tell_crash(record, state);
   }
   return SandboxInfo{.id = id,
                      .name = record.config.name,
@@ -114,7 +116,29 @@ Result<SandboxInfo> Home::info(const std::string& id) const {
                      .signal = state.signal,
                      .reason = std::move(state.reason),
                      .console_tail = std::move(state.console_tail),
+                     .restarts = state.restarts,
+                     .health = is_live(state.status) ? state.health : HealthStatus::kNone,
+                     .health_failures = state.health_failures,
+                     .health_output = std::move(state.health_output),
                      .config = std::move(record.config)};
+}
+
+void Home::tell(const Record& record, const char* kind, std::map<std::string, std::string> details) const {
+  static_cast<void>(EventLog(path_).append(
+      {.id = record.id, .name = record.config.name, .kind = kind, .details = std::move(details)}));
+}
+
+// Once per life: the file that only one of those who look can make says so.
+void Home::tell_crash(const Record& record, const State& state) const {
+  constexpr std::string_view kMark = "crashed-";
+  std::string mark = fmt::format("{}{}", kMark, state.started_ns);
+  if (!open_file(directory(record.id) + "/" + mark, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600)) return;
+  tell(record, "crashed", {{"reason", state.reason}});
+  std::error_code error;
+  for (files::directory_iterator at(directory(record.id), error), end; !error && at != end; at.increment(error)) {
+    std::string name = at->path().filename().string();
+    if (name.starts_with(kMark) && name != mark) ::unlink(at->path().c_str());  // Of earlier lives.
+  }
 }
 
 Result<std::string> Home::find(const std::string& name) const {

@@ -2,10 +2,12 @@
 // any time: a sandbox's directory appears when it is complete, and goes at once.
 //
 //   ID/sandbox.json  record.h            ID/state.json  state.h, by the VM's process
+//   ID/crashed-TIME  that the life begun then has crashed is among the events
 //   ID/output.log    the command's       ID/vmm.log     the VM's process's own words
 //   ID/run           a link to what is gone with the host's next start: its lock and control socket (wire/control.h)
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -30,7 +32,7 @@ class Home {
   Result<std::vector<std::string>> ids() const;
   // kNotFound where there is no such sandbox any more.
   Result<Record> record(const std::string& id) const;
-  // As it is now, whatever its process last said.
+  // As it is now, whatever its process last said. Who is the first to find that it has crashed adds that to the events.
   Result<SandboxInfo> info(const std::string& id) const;
   // The id of the sandbox that is meant by its name, its id or the beginning of its id. kNotFound.
   Result<std::string> find(const std::string& name) const;
@@ -43,9 +45,13 @@ class Home {
   // Makes the directory for its lock and socket anew where it is missing, and returns where it lies.
   Result<std::string> make_run_directory(const std::string& id) const;
 
+  // What befell a sandbox, for the events (event_log.h). Nobody waits for it, and what cannot be written is lost.
+  void tell(const Record& record, const char* kind, std::map<std::string, std::string> details = {}) const;
+
  private:
   explicit Home(std::string path) : path_(std::move(path)) {}
   void sweep() const;
+  void tell_crash(const Record& record, const State& state) const;
   std::string path_;
 };
 

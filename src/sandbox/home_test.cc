@@ -4,9 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/private_files.h"
+#include "sandbox/event_log.h"
 #include "sandbox/life.h"
 
 namespace cloche::sandbox {
@@ -129,6 +131,22 @@ TEST(Names, AreLettersAndDigits) {
   for (int i = 0; i < 100; ++i) EXPECT_TRUE(check_name(make_name()));
   EXPECT_EQ(make_id().size(), 12u);
   EXPECT_NE(make_id(), make_id());
+}
+
+TEST_F(HomeTest, ACrashIsAnEventOnce) {
+  ASSERT_TRUE(add("000000000001", "one"));
+  for (uint64_t life : {1, 2}) {
+    write_state("000000000001", {.status = Status::kRunning, .pid = 1, .started_ns = life});
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(home_->info("000000000001")->status, Status::kCrashed);
+  }
+  std::string text = read_text_file(EventLog(home_->path()).path()).value();
+  EXPECT_EQ(std::ranges::count(text, '\n'), 2);
+  auto event = decode_event(text.substr(0, text.find('\n')));
+  ASSERT_TRUE(event) << text;
+  EXPECT_EQ(event->kind, "crashed");
+  EXPECT_EQ(event->name, "one");
+  EXPECT_NE(event->details["reason"].find("killed"), std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(home_->directory("000000000001") + "/crashed-1"));
 }
 
 }  // namespace

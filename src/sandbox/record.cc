@@ -141,6 +141,7 @@ constexpr const char* kLocks[] = {"guest", "host"};
 constexpr const char* kKinds[] = {"file", "directory"};
 constexpr const char* kLookups[] = {"any", "one"};
 constexpr const char* kInputs[] = {"none", "carried"};
+constexpr const char* kRestarts[] = {"no", "on-failure", "always"};
 
 void list(auto& field, IdRange& range) {
   field("guest", range.guest);
@@ -215,6 +216,25 @@ void list(auto& field, Config& config) {
   field("installation", config.installation);
 }
 
+void list(auto& field, RestartPolicy& policy) {
+  field("when", policy.when, kRestarts);
+  field("most", policy.most);
+}
+
+void list(auto& field, HealthCheck& check) {
+  field("command", check.command);
+  field("interval_ms", check.interval);
+  field("timeout_ms", check.timeout);
+  field("start_period_ms", check.start_period);
+  field("retries", check.retries);
+}
+
+void list(auto& field, HostLimits& limits) {
+  field("cpu_thousandths", limits.cpu_thousandths);
+  field("memory_bytes", limits.memory_bytes);
+  field("processes", limits.processes);
+}
+
 void list(auto& field, SandboxConfig& config) {
   field("name", config.name);
   field("labels", config.labels);
@@ -222,6 +242,9 @@ void list(auto& field, SandboxConfig& config) {
   field("idle_timeout_ms", config.idle_timeout);
   field("log_mib", config.log_mib);
   field("log_files", config.log_files);
+  field("restart", config.restart);
+  field("health", config.health);
+  field("limits", config.limits);
   field("vm", config.vm);
 }
 

@@ -21,5 +21,7 @@ struct Record {
 // As JSON for people and programs, and from it: kProtocol where it is not one of ours.
 std::string encode(const Record& record);
 Result<Record> decode_record(const std::string& text);
+// Only the name, for the VM's process, which has no JSON library (record_name.cc). Empty where it is none of ours.
+std::string name_in_record(std::string_view text);
 
 }  // namespace cloche::sandbox

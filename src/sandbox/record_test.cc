@@ -15,6 +15,9 @@ Record full_record() {
   record.config.labels = {{"team", "x"}, {"", "\xff"}};
   record.config.stop_grace = std::chrono::milliseconds(7);
   record.config.idle_timeout = std::chrono::milliseconds(8);
+  record.config.restart = {.when = RestartWhen::kOnFailure, .most = 3};
+  record.config.health = {.command = {"sh", "-c", "x"}, .interval = std::chrono::milliseconds(4), .retries = 2};
+  record.config.limits = {.cpu_thousandths = 1500, .memory_bytes = 1 << 30, .processes = 77};
   Config& vm = record.config.vm;
   vm.arguments = {"sh", "", "-c", "k\xc3\xb6ln \xff\x80 {\"bytes\": 1}"};
   vm.root = {.source = RootSource::kDirectory, .path = "/root", .writes = Writes::kRefused};
@@ -46,12 +49,25 @@ TEST(Record, ComesBack) {
   EXPECT_EQ(read->config.vm.limits[0].hard, kUnlimited);
   EXPECT_EQ(read->config.vm.input, Input::kCarried);
   EXPECT_EQ(read->config.vm.terminal->columns, 4);
+  EXPECT_EQ(read->config.restart.when, RestartWhen::kOnFailure);
+  EXPECT_EQ(read->config.health.command, record.config.health.command);
+  EXPECT_EQ(read->config.limits.processes, 77u);
 }
 
 TEST(Record, AnEmptyOneComesBack) {
   auto read = decode_record(encode(Record{}));
   ASSERT_TRUE(read) << read.error().message();
   EXPECT_FALSE(read->config.vm.timeout);
+}
+
+TEST(Record, ItsNameIsReadWithoutAParser) {
+  Record record = full_record();
+  record.config.labels["name"] = "\n    \"name\": \"wrong\"";
+  record.config.vm.hostname = "other";
+  EXPECT_EQ(name_in_record(encode(record)), "box");
+  EXPECT_EQ(name_in_record(encode(Record{})), "");
+  for (const char* damaged : {"", "{}", "\n    \"name\": \"", "\n    \"name\": \"box"})
+    EXPECT_EQ(name_in_record(damaged), "") << damaged;
 }
 
 TEST(Record, WhatIsNotOneIsRefused) {

@@ -5,44 +5,33 @@
 
 #include <array>
 
+#include "sandbox/json_text.h"
+
 namespace cloche {
 
 std::string_view name_of(SandboxStatus status) {
-  constexpr std::array<std::string_view, 9> kNames{"created", "starting", "running", "paused", "stopping",
-                                                   "exited",  "stopped",  "failed",  "crashed"};
+  constexpr std::array<std::string_view, 10> kNames{"created",  "starting", "restarting", "running", "paused",
+                                                    "stopping", "exited",   "stopped",    "failed",  "crashed"};
+  return kNames[static_cast<size_t>(status)];
+}
+
+std::string_view name_of(HealthStatus status) {
+  constexpr std::array<std::string_view, 4> kNames{"none", "starting", "healthy", "unhealthy"};
   return kNames[static_cast<size_t>(status)];
 }
 
 namespace sandbox {
-namespace {
-
-// By hand, so that the VM's process needs no JSON library. `text` is printable: valid UTF-8 without other controls.
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (char each : text) {
-    if (each == '\n')
-      out += "\\n";
-    else if (each == '\t')
-      out += "\\t";
-    else if (each == '"' || each == '\\')
-      out.append({'\\', each});
-    else
-      out += each;
-  }
-  return out + '"';
-}
-
-}  // namespace
-
 bool is_live(Status status) { return status >= Status::kStarting && status <= Status::kStopping; }
 
 std::string encode(const State& state) {
   return fmt::format(
       "{{\"version\": {}, \"status\": {}, \"pid\": {},\n"
       " \"started_ns\": {}, \"ready_ns\": {}, \"finished_ns\": {}, \"exit_code\": {}, \"signal\": {},\n"
-      " \"reason\": {}, \"console_tail\": {}}}\n",
-      State::kVersion, quoted(name_of(state.status)), state.pid, state.started_ns, state.ready_ns, state.finished_ns,
-      state.exit_code, state.signal, quoted(state.reason), quoted(state.console_tail));
+      " \"reason\": {}, \"console_tail\": {},\n"
+      " \"restarts\": {}, \"health\": {}, \"health_failures\": {}, \"health_output\": {}}}\n",
+      State::kVersion, json_quoted(name_of(state.status)), state.pid, state.started_ns, state.ready_ns,
+      state.finished_ns, state.exit_code, state.signal, json_quoted(state.reason), json_quoted(state.console_tail),
+      state.restarts, json_quoted(name_of(state.health)), state.health_failures, json_quoted(state.health_output));
 }
 
 uint64_t realtime_now_ns() {

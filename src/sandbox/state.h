@@ -27,6 +27,10 @@ struct State {
   int signal = 0;
   std::string reason{};        // One sentence, where it neither exited nor runs. Printable, and the next too.
   std::string console_tail{};  // The guest kernel's last lines, where the VM was lost.
+  uint32_t restarts = 0;
+  HealthStatus health = HealthStatus::kNone;
+  uint32_t health_failures = 0;
+  std::string health_output{};  // Printable.
 };
 
 // As JSON, and from it: kProtocol where it is not one of ours.

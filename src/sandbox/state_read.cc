@@ -15,6 +15,14 @@ bool status_from(const std::string& name, Status& status) {
   return false;
 }
 
+bool health_from(const std::string& name, HealthStatus& health) {
+  for (uint8_t value = 0; value <= static_cast<uint8_t>(HealthStatus::kUnhealthy); ++value) {
+    health = static_cast<HealthStatus>(value);
+    if (name_of(health) == name) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<State> decode_state(const std::string& text) try {
@@ -32,6 +40,10 @@ Result<State> decode_state(const std::string& text) try {
   state.signal = json.at("signal");
   state.reason = json.at("reason");
   state.console_tail = json.at("console_tail");
+  state.restarts = json.at("restarts");
+  if (!health_from(json.at("health"), state.health)) return fail(ErrorCode::kProtocol, "a state of no known health");
+  state.health_failures = json.at("health_failures");
+  state.health_output = json.at("health_output");
   return state;
 } catch (const nlohmann::json::exception& error) {
   return fail(ErrorCode::kProtocol, std::string("a damaged state: ") + error.what());

@@ -7,8 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstring>
-
 #include "base/printable.h"
 #include "base/private_files.h"
 #include "sandbox/life.h"
@@ -24,21 +22,9 @@ using wire::AgentFrame;
 constexpr auto kStopPatience = 5s;
 constexpr auto kIdleLook = 200ms;
 constexpr uint32_t kMostSignals = 64;
-// Nor does the end wait longer for those who are attached and do not read.
-constexpr auto kLastWords = 2s;
 constexpr const char* kOutputLog = "output.log";
 // Connections that are there without anybody using the sandbox: cloche-init's, and its agent's two outputs.
 constexpr size_t kOwnConnections = 3;
-
-std::string end_text(const ExitReport& report) {
-  const wire::Exited& exited = report.exited;
-  if (report.kind != EndKind::kReported) return report.detail.empty() ? "the VM was lost" : report.detail;
-  if (exited.kind == wire::ExitKind::kFailed)
-    return fmt::format("prepare the guest: {}: {}", exited.what, ::strerror(static_cast<int>(exited.value & 0xfff)));
-  if (exited.kind == wire::ExitKind::kSignaled)
-    return fmt::format("the guest's agent was killed by signal {}", exited.value);
-  return fmt::format("the guest's agent ended by itself, with code {}", exited.value);
-}
 
 }  // namespace
 
@@ -47,7 +33,9 @@ Keeper::Keeper(wire::VmSandbox sandbox, std::optional<std::chrono::milliseconds>
 
 Result<std::unique_ptr<Keeper>> Keeper::create(wire::VmSandbox sandbox,
                                                std::optional<std::chrono::milliseconds> lifetime, Log log) {
-  Fd life = TRY(sandbox::take_life(sandbox.run_directory));
+  bool goes_on = sandbox.restart.life_fd != wire::VmRestart::kNoLife;
+  Fd life = goes_on ? Fd(sandbox.restart.life_fd) : TRY(sandbox::take_life(sandbox.run_directory));
+  if (::fcntl(life.get(), F_SETFD, FD_CLOEXEC) < 0) return fail_errno("keep the sandbox's lock");
   CommandLog output =
       TRY(CommandLog::open(sandbox.directory, kOutputLog, {sandbox.log_bytes, std::max(sandbox.log_files, 1u)}));
   int ends[2];
@@ -58,7 +46,11 @@ Result<std::unique_ptr<Keeper>> Keeper::create(wire::VmSandbox sandbox,
   keeper->life_ = std::move(life);
   keeper->state_.pid = ::getpid();
   keeper->state_.started_ns = sandbox::realtime_now_ns();
+  keeper->state_.restarts = keeper->sandbox_.restart.count;
+  keeper->may_restart_ = goes_on;
+  if (!keeper->sandbox_.health.command.arguments.empty()) keeper->state_.health = HealthStatus::kStarting;
   keeper->set_status(Status::kStarting);
+  keeper->tell("started", {{"restarts", std::to_string(keeper->state_.restarts)}});
   return keeper;
 }
 
@@ -79,6 +71,11 @@ Result<void> Keeper::keep(Machine& machine, std::function<void(Result<void>)> re
                               .send = [this](std::span<const std::byte> frame) { first_->send(frame); },
                               .unsent = [this] { return first_->unsent(); }});
   TRY(loop.watch(agent_said_.get(), EPOLLIN, [this](uint32_t) { hear_agent(); }));
+  if (!sandbox_.health.command.arguments.empty())
+    health_ = std::make_unique<Health>(
+        loop, sandbox_.health,
+        Health::Needs{.connect = [this](AgentLink::Events events) { return connect(std::move(events)); },
+                      .report = [this](const Health::Report& report) { take_health(report); }});
   if (lifetime_)
     loop.at(EventLoop::Clock::now() + *lifetime_,
             [this] { stop(fmt::format("its lifetime of {} ms is over", lifetime_->count()), sandbox_.stop_grace_ms); });
@@ -151,6 +148,12 @@ void Keeper::agent_answered() {
 }
 
 void Keeper::say_ready(Result<void> result) {
+  if (result && !ready_at_) {
+    ready_at_ = EventLoop::Clock::now();
+    may_restart_ = true;
+    tell("ready");
+    if (health_ && state_.status == Status::kRunning) health_->start();
+  }
   if (auto ready = std::exchange(ready_, nullptr)) ready(std::move(result));
 }
 
@@ -183,7 +186,9 @@ void Keeper::command_ended(std::span<const std::byte> payload) {
       say_ready(fail(ErrorCode::kGuest, state_.reason, static_cast<int>(ended.value & 0xfff)));
       break;
   }
+  if (health_) health_->hold();
   set_status(Status::kStopping);
+  tell("command-ended", command_end());
   if (!last_) shut_down(0);  // What it has left behind goes with it.
 }
 
@@ -194,10 +199,12 @@ Result<void> Keeper::obey(wire::ControlFrame type, uint32_t number) {
     case wire::ControlFrame::kResume:
       return resume();
     case wire::ControlFrame::kStop:
+      may_restart_ = false;  // Also where its command has just ended.
       stop("it was told to stop", number);
       return {};
     case wire::ControlFrame::kKill:
       stop_reason_ = "it was killed";
+      was_killed_ = true;
       machine_->stop(*stop_reason_);
       return {};
     case wire::ControlFrame::kSignal:
@@ -224,7 +231,9 @@ Result<void> Keeper::pause() {
   if (state_.status == Status::kPaused) return {};
   TRY(may_connect());
   TRY(machine_->pause());
+  if (health_) health_->hold();
   set_status(Status::kPaused);
+  tell("paused");
   return {};
 }
 
@@ -232,6 +241,8 @@ Result<void> Keeper::resume() {
   if (state_.status != Status::kPaused) return may_connect();
   TRY(machine_->resume());
   set_status(Status::kRunning);
+  tell("resumed");
+  if (health_ && ready_at_) health_->start();
   return {};
 }
 
@@ -241,6 +252,7 @@ Result<void> Keeper::signal(uint32_t number) {
   if (!sandbox_.has_command || command_ended_)
     return fail(ErrorCode::kUnavailable, "the sandbox has no command of its own");
   TRY(may_connect());
+  if (number == SIGTERM || number == SIGKILL) may_restart_ = false;  // Whoever says that does not want it back.
   first_->send(wire::encode_number(AgentFrame::kSignal, number));
   return {};
 }
@@ -248,6 +260,7 @@ Result<void> Keeper::signal(uint32_t number) {
 void Keeper::stop(std::string reason, uint32_t grace_ms) {
   if (stop_reason_ || command_ended_) return;
   stop_reason_ = std::move(reason);
+  if (health_) health_->hold();
   bool answers = state_.ready_ns != 0;
   if (state_.status == Status::kPaused) static_cast<void>(machine_->resume());
   set_status(Status::kStopping);
@@ -269,7 +282,7 @@ void Keeper::shut_down(uint32_t grace_ms) {
 }
 
 void Keeper::look_for_idleness() {
-  size_t own = kOwnConnections + (first_ ? 1 : 0);
+  size_t own = kOwnConnections + (first_ ? 1 : 0) + (health_ && health_->may_be_connected() ? 1 : 0);
   auto now = EventLoop::Clock::now();
   if (state_.status != Status::kRunning || machine_->guest_connections() > own)
     idle_since_.reset();
@@ -287,20 +300,12 @@ void Keeper::set_status(Status status) {
     log_.error("the sandbox's state: {}", written.error().message());
 }
 
-void Keeper::ended(const Result<ExitReport>& report) {
-  static_cast<void>(output_.end());
-  if (audience_) audience_->finish(EventLoop::Clock::now() + kLastWords);
-  state_.finished_ns = sandbox::realtime_now_ns();
-  state_.pid = 0;
-  ::unlink((sandbox_.run_directory + "/" + wire::kControlSocket).c_str());
-  if (stop_reason_) {
-    state_.reason = *stop_reason_;
-    return set_status(Status::kStopped);
-  }
-  if (command_ended_) return set_status(Status::kExited);
-  state_.reason = printable(report ? end_text(*report) : report.error().message());
-  if (report) state_.console_tail = printable(report->console_tail, Lines::kKeep);
-  set_status(Status::kFailed);
+void Keeper::take_health(const Health::Report& report) {
+  HealthStatus before = std::exchange(state_.health, report.status);
+  state_.health_failures = report.failures;
+  state_.health_output = report.output;
+  set_status(state_.status);
+  if (before != report.status) tell("health", {{"status", std::string(name_of(report.status))}});
 }
 
 }  // namespace cloche

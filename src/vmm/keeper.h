@@ -4,8 +4,10 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "machine/machine.h"
 #include "sandbox/state.h"
@@ -13,6 +15,7 @@
 #include "vmm/audience.h"
 #include "vmm/command_log.h"
 #include "vmm/control_server.h"
+#include "vmm/health.h"
 #include "wire/vmm.h"
 
 namespace cloche {
@@ -31,8 +34,11 @@ class Keeper {
   // Watches over `machine`, which outlives it, from before its run() on. `ready` is called once: when the sandbox can
   // be used, or with the reason why its command could not be started; not where the VM ends before that.
   Result<void> keep(Machine& machine, std::function<void(Result<void>)> ready);
-  // Writes down how it ended.
-  void ended(const Result<ExitReport>& report);
+  // Writes down how its VM ended. The pause before it begins again; empty: it does not (keeper_end.cc).
+  std::optional<std::chrono::milliseconds> ended(const Result<ExitReport>& report);
+  // Waits so long, and executes this process anew with `config`, what it was started with. Returns when the sandbox
+  // ends all the same.
+  void begin_again(std::chrono::milliseconds pause, wire::VmConfig config);
 
  private:
   Keeper(wire::VmSandbox sandbox, std::optional<std::chrono::milliseconds> lifetime, Log log, CommandLog output);
@@ -58,9 +64,17 @@ class Keeper {
   void shut_down(uint32_t grace_ms);
   void look_for_idleness();
   void set_status(sandbox::Status status);
+  void take_health(const Health::Report& report);
+  // Adds to the events of the home.
+  void tell(const char* kind, std::map<std::string, std::string> details = {});
+  // The last that is written down.
+  void finish(sandbox::Status status);
+  std::map<std::string, std::string> command_end() const;
 
   wire::VmSandbox sandbox_;
   std::optional<std::chrono::milliseconds> lifetime_;
+  EventLoop::Clock::time_point began_ = EventLoop::Clock::now();
+  std::optional<EventLoop::Clock::time_point> ready_at_;
   Log log_;
   CommandLog output_;
   Fd life_;
@@ -70,11 +84,14 @@ class Keeper {
   sandbox::State state_;
   bool command_ended_ = false;
   std::optional<std::string> stop_reason_;
+  bool was_killed_ = false;
+  bool may_restart_ = false;  // It has been ready, in this life or before, and nobody has told its command to end.
   std::optional<EventLoop::Clock::time_point> idle_since_;
   // Last, so that they go first.
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<Audience> audience_;
   std::unique_ptr<AgentLink> first_, last_;
+  std::unique_ptr<Health> health_;
 };
 
 }  // namespace cloche

@@ -139,7 +139,7 @@ Result<ExitReport> run(int fd) {
     return fail(ErrorCode::kProtocol, "read the VM's configuration: damaged");
   Tell tell = [fd](std::span<const std::byte> bytes) { static_cast<void>(write_full(fd, bytes)); };
   if (config.sandbox.id.empty()) return run_vm(fd, std::move(config), tell);
-  TRY(detach());
+  if (config.sandbox.restart.life_fd == wire::VmRestart::kNoLife) TRY(detach());  // After a restart it is.
   return run_sandbox(fd, std::move(config));
 }
 

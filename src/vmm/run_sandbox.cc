@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "sandbox/cgroup.h"
 #include "vmm/build_config.h"
 #include "vmm/keeper.h"
 
@@ -56,29 +57,38 @@ Result<ExitReport> run_sandbox(int fd, wire::VmConfig config) {
   Log log(static_cast<LogLevel>(config.log_level), limit_guest(log_to(starter, file)));
   std::optional<std::chrono::milliseconds> lifetime;
   if (config.timeout_ms != 0) lifetime = std::chrono::milliseconds(std::exchange(config.timeout_ms, 0));
+  std::optional<wire::VmConfig> next;  // What it would begin again with.
+  if (sandbox.restart.when != wire::VmRestartWhen::kNever) next = config;
+  wire::VmLimits limits = sandbox.limits;
+  std::string id = sandbox.id, run_directory = sandbox.run_directory;
+  bool goes_on = sandbox.restart.life_fd != wire::VmRestart::kNoLife;
   auto keeper = TRY(Keeper::create(std::move(sandbox), lifetime, log));
+  std::unique_ptr<Machine> machine;
   auto run = [&]() -> Result<ExitReport> {
+    if (sandbox::has_limits(limits) && !goes_on) TRY(sandbox::enter_cgroup(limits, id, run_directory));
     Timeline timeline(config.began_ns);
     timeline.mark("start cloche-vmm");
     MachineConfig machine_config = TRY(build_config(std::move(config), log));
     machine_config.output = keeper->take_agent_output();
     machine_config.drain_timeout = kDrainTimeout;
-    auto machine = TRY(Machine::create(std::move(machine_config), std::move(timeline)));
+    machine = TRY(Machine::create(std::move(machine_config), std::move(timeline)));
     TRY(keeper->keep(*machine, [&starter](Result<void> ready) {
       if (ready) return starter.tell(wire::encode_frame(wire::VmmFrame::kReady));
       const Error& error = ready.error();
       starter.tell(wire::encode(wire::Failed{static_cast<uint8_t>(error.code), error.sys_errno, error.what}));
     }));
     starter.tell(wire::encode_frame(wire::VmmFrame::kStarted));
-    auto report = machine->run();
-    keeper->ended(report);
-    // The process ends next, and the kernel frees a VM faster all at once than we could piece by piece.
-    static_cast<void>(machine.release());
-    static_cast<void>(keeper.release());
-    return report;
+    return machine->run();
   };
   auto report = run();
-  if (!report && keeper) keeper->ended(report);
+  if (auto pause = keeper->ended(report); pause && next) keeper->begin_again(*pause, std::move(*next));
+  static_cast<void>(keeper.release());
+  if (sandbox::has_limits(limits)) {
+    machine.reset();  // Its kernel has a thread in the group.
+    sandbox::leave_cgroup(run_directory);
+  }
+  // The process ends next, and the kernel frees a VM faster all at once than we could piece by piece.
+  static_cast<void>(machine.release());
   return report;
 }
 

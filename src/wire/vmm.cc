@@ -72,34 +72,81 @@ void get_injected(Reader& from, std::vector<VmInjectedFile>& files) {
   }
 }
 
+void put_exec(Writer& to, const Exec& command) {
+  std::vector<std::byte> whole = encode(AgentFrame::kExec, command);
+  std::span<const std::byte> payload = std::span(whole).subspan(FrameHeader::kSize);
+  to.put(std::string_view(reinterpret_cast<const char*>(payload.data()), payload.size()));
+}
+
+bool get_exec(Reader& from, Exec& command) {
+  std::string payload;
+  from.get(payload);
+  return from.ok() && decode_message(std::as_bytes(std::span(payload)), command);
+}
+
+void put_upkeep(Writer& to, const VmSandbox& sandbox) {
+  const auto& [when, most, count, pause_ms, life_fd] = sandbox.restart;
+  to.put(when);
+  to.put(most);
+  to.put(count);
+  to.put(pause_ms);
+  to.put(life_fd);
+  bool has_checks = !sandbox.health.command.arguments.empty();
+  put_flag(to, has_checks);
+  if (has_checks) put_exec(to, sandbox.health.command);
+  to.put(sandbox.health.interval_ms);
+  to.put(sandbox.health.start_period_ms);
+  to.put(sandbox.health.retries);
+  to.put(sandbox.limits.cpu_thousandths);
+  to.put(sandbox.limits.memory_bytes);
+  to.put(sandbox.limits.processes);
+}
+
+bool get_upkeep(Reader& from, VmSandbox& sandbox) {
+  auto& [when, most, count, pause_ms, life_fd] = sandbox.restart;
+  from.get(when);
+  from.get(most);
+  from.get(count);
+  from.get(pause_ms);
+  from.get(life_fd);
+  if (get_flag(from) && !get_exec(from, sandbox.health.command)) return false;
+  from.get(sandbox.health.interval_ms);
+  from.get(sandbox.health.start_period_ms);
+  from.get(sandbox.health.retries);
+  from.get(sandbox.limits.cpu_thousandths);
+  from.get(sandbox.limits.memory_bytes);
+  from.get(sandbox.limits.processes);
+  return from.ok() && when <= VmRestartWhen::kAlways;
+}
+
 void put_sandbox(Writer& to, const VmSandbox& sandbox) {
   put_text(to, sandbox.id);
   if (sandbox.id.empty()) return;
   put_text(to, sandbox.directory);
   put_text(to, sandbox.run_directory);
+  put_text(to, sandbox.home);
   put_flag(to, sandbox.has_command);
-  std::vector<std::byte> whole = encode(AgentFrame::kExec, sandbox.command);
-  std::span<const std::byte> command = std::span(whole).subspan(FrameHeader::kSize);
-  to.put(std::string_view(reinterpret_cast<const char*>(command.data()), command.size()));
+  put_exec(to, sandbox.command);
   to.put(sandbox.stop_grace_ms);
   to.put(sandbox.idle_timeout_ms);
   to.put(sandbox.log_bytes);
   to.put(sandbox.log_files);
+  put_upkeep(to, sandbox);
 }
 
 bool get_sandbox(Reader& from, VmSandbox& sandbox) {
-  std::string command;
   from.get(sandbox.id);
   if (sandbox.id.empty()) return from.ok();
   from.get(sandbox.directory);
   from.get(sandbox.run_directory);
+  from.get(sandbox.home);
   sandbox.has_command = get_flag(from);
-  from.get(command);
+  if (!get_exec(from, sandbox.command)) return false;
   from.get(sandbox.stop_grace_ms);
   from.get(sandbox.idle_timeout_ms);
   from.get(sandbox.log_bytes);
   from.get(sandbox.log_files);
-  return from.ok() && decode_message(std::as_bytes(std::span(command)), sandbox.command);
+  return get_upkeep(from, sandbox);
 }
 
 }  // namespace

@@ -68,17 +68,48 @@ struct VmShare {
   uint32_t dax_window_mib = 0;             // 0: none.
 };
 
+// RestartWhen of cloche/upkeep.h, by number.
+enum class VmRestartWhen : uint8_t { kNever, kOnFailure, kAlways };
+
+struct VmRestart {
+  static constexpr int32_t kNoLife = -1;
+  VmRestartWhen when = VmRestartWhen::kNever;
+  uint32_t most = 0;  // For kOnFailure; 0: without end.
+  // For a process that goes on after a restart: how many there were, the last pause, and the sandbox's lock.
+  uint32_t count = 0;
+  uint32_t pause_ms = 0;
+  int32_t life_fd = kNoLife;
+};
+
+struct VmHealth {
+  Exec command{};  // With its timeout. Without arguments: no checks.
+  uint64_t interval_ms = 0;
+  uint64_t start_period_ms = 0;
+  uint32_t retries = 0;
+};
+
+// HostLimits of cloche/upkeep.h.
+struct VmLimits {
+  uint32_t cpu_thousandths = 0;
+  uint64_t memory_bytes = 0;
+  uint32_t processes = 0;
+};
+
 // A VM that outlives its starter: what its process keeps besides.
 struct VmSandbox {
   std::string id;                   // Empty: no sandbox.
   std::string directory;            // Its state and logs.
   std::string run_directory;        // Its lock and its control socket.
+  std::string home;                 // Where its events go.
   bool has_command = false;         // Without, the sandbox runs until it is told to stop;
   Exec command;                     // then this only says whose the guest's files are.
   uint32_t stop_grace_ms = 10'000;  // What programs get after SIGTERM when the sandbox ends.
   uint64_t idle_timeout_ms = 0;     // Without a command and a connection: it is stopped. 0: never.
   uint64_t log_bytes = 10 << 20;    // Of a log file before the next one is begun,
   uint32_t log_files = 3;           // and how many are kept.
+  VmRestart restart;
+  VmHealth health;
+  VmLimits limits;
 };
 
 struct VmConfig {

@@ -30,6 +30,12 @@ VmConfig full_config() {
   config.sandbox.has_command = true;
   config.sandbox.command.arguments = {"sleep", "1"};
   config.sandbox.idle_timeout_ms = 7;
+  config.sandbox.home = "/data";
+  config.sandbox.restart = {.when = VmRestartWhen::kOnFailure, .most = 5, .count = 2, .pause_ms = 400, .life_fd = 9};
+  config.sandbox.health = {.interval_ms = UINT64_MAX, .start_period_ms = 6, .retries = 3};
+  config.sandbox.health.command.arguments = {"true"};
+  config.sandbox.health.command.timeout_ms = 9;
+  config.sandbox.limits = {.cpu_thousandths = 1500, .memory_bytes = UINT64_MAX, .processes = 50};
   config.start.arguments = {"echo", "hello"};
   return config;
 }
@@ -87,6 +93,9 @@ void expect_no_harm(const Message& message) {
 
 TEST(VmmWire, MessagesComeBack) {
   expect_comes_back(full_config());
+  VmConfig unchecked = full_config();
+  unchecked.sandbox.health = {};
+  expect_comes_back(unchecked);
   expect_comes_back(full_ended());
   expect_comes_back(Failed{3, 13, "open /dev/kvm"});
 }
@@ -118,6 +127,9 @@ TEST(VmmWire, AnswersComeBack) {
 TEST(VmmWire, KindsOutOfRangeAreRefused) {
   VmConfig config = full_config();
   config.root = static_cast<RootKind>(99);
+  EXPECT_FALSE(decode(payload_of(encode(config)), config));
+  config = full_config();
+  config.sandbox.restart.when = static_cast<VmRestartWhen>(99);
   EXPECT_FALSE(decode(payload_of(encode(config)), config));
   Ended ended = full_ended();
   ended.kind = static_cast<VmEnd>(99);
