@@ -77,8 +77,7 @@ Result<void> Keeper::keep(Machine& machine, std::function<void(Result<void>)> re
         Health::Needs{.connect = [this](AgentLink::Events events) { return connect(std::move(events)); },
                       .report = [this](const Health::Report& report) { take_health(report); }});
   if (lifetime_)
-    loop.at(EventLoop::Clock::now() + *lifetime_,
-            [this] { stop(fmt::format("its lifetime of {} ms is over", lifetime_->count()), sandbox_.stop_grace_ms); });
+    loop.at(EventLoop::Clock::now() + *lifetime_, [this] { stop(lifetime_is_over(), sandbox_.stop_grace_ms); });
   if (sandbox_.idle_timeout_ms != 0 && !sandbox_.has_command) look_for_idleness();
   return {};
 }

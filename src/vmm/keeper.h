@@ -70,6 +70,7 @@ class Keeper {
   // The last that is written down.
   void finish(sandbox::Status status);
   std::map<std::string, std::string> command_end() const;
+  std::string lifetime_is_over() const;
 
   wire::VmSandbox sandbox_;
   std::optional<std::chrono::milliseconds> lifetime_;

@@ -87,9 +87,10 @@ void Keeper::begin_again(milliseconds pause, wire::VmConfig config) {
     return finish(Status::kFailed);
   }
   was_killed_ = *end == RestEnd::kKilled;
-  stop_reason_ = was_killed_                  ? "it was killed"
-                 : *end == RestEnd::kLifetime ? fmt::format("its lifetime of {} ms is over", lifetime_->count())
-                                              : "it was told to stop";
+  if (was_killed_)
+    stop_reason_ = "it was killed";
+  else
+    stop_reason_ = *end == RestEnd::kLifetime ? lifetime_is_over() : "it was told to stop";
   finish(Status::kStopped);
 }
 
@@ -101,6 +102,12 @@ void Keeper::finish(Status status) {
   if (status == Status::kExited) return tell("exited", command_end());
   if (was_killed_) return tell("killed");
   tell(std::string(name_of(status)).c_str(), {{"reason", state_.reason}});
+}
+
+// After a restart what we know is only what was left of it.
+std::string Keeper::lifetime_is_over() const {
+  if (state_.restarts > 0) return "its lifetime is over";
+  return fmt::format("its lifetime of {} ms is over", lifetime_->count());
 }
 
 std::map<std::string, std::string> Keeper::command_end() const {
