@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cloche/config.h"
+#include "cloche/kelpie.h"
 #include "cloche/result.h"
 #include "cloche/vm.h"
 
@@ -33,6 +34,8 @@ struct SandboxConfig {
   // How large a file of the command's output gets before the next one is begun, and how many are kept.
   uint32_t log_mib = 10;
   uint32_t log_files = 3;
+  // Where given, programs that were written for kelpie can use it.
+  std::optional<KelpiePort> kelpie{};
 };
 
 enum class SandboxStatus : uint8_t {

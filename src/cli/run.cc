@@ -61,6 +61,8 @@ Result<std::optional<RunRequest>> read_request(const Invocation& invocation) {
       return fail(ErrorCode::kInvalidArgument,
                   "-d: a sandbox's command has neither terminal nor input; leave -i and -t");
     request.input = InputChoice::kNever;
+  } else if (request.sandbox.kelpie) {
+    return fail(ErrorCode::kInvalidArgument, "--kelpie-port: it is a sandbox that has one; add -d");
   }
   if (auto looked = look_at_streams(request); !looked) return std::unexpected(std::move(looked).error());
   // In a raw terminal a new line needs its carriage return.

@@ -92,6 +92,13 @@ std::string sandbox_table(std::span<const SandboxInfo> sandboxes, uint64_t now_n
   return text;
 }
 
+static nlohmann::json kelpie_json(const std::optional<KelpiePort>& port) {
+  if (!port) return nullptr;
+  return {{"path", port->socket_path},
+          {"socket", port->socket == KelpieSocket::kListen ? "listen" : "connect"},
+          {"server", port->server == KelpieServer::kAgent ? "agent" : "command"}};
+}
+
 nlohmann::json sandbox_json(const SandboxInfo& info) {
   const Config& vm = info.config.vm;
   auto shares = nlohmann::json::array();
@@ -121,6 +128,7 @@ nlohmann::json sandbox_json(const SandboxInfo& info) {
           {"root", vm.root.source == RootSource::kHost ? std::string("host") : vm.root.path},
           {"shares", std::move(shares)},
           {"stop_timeout_ms", info.config.stop_grace.count()},
+          {"kelpie_port", kelpie_json(info.config.kelpie)},
           {"idle_timeout_ms", info.config.idle_timeout ? nlohmann::json(info.config.idle_timeout->count()) : nullptr},
           {"timeout_ms", vm.timeout ? nlohmann::json(vm.timeout->count()) : nullptr}};
 }

@@ -207,6 +207,15 @@ void list(auto& field, Config& config) {
   field("installation", config.installation);
 }
 
+constexpr const char* kSockets[] = {"listen", "connect"};
+constexpr const char* kServers[] = {"agent", "command"};
+
+void list(auto& field, KelpiePort& port) {
+  field("socket_path", port.socket_path);
+  field("socket", port.socket, kSockets);
+  field("server", port.server, kServers);
+}
+
 void list(auto& field, SandboxConfig& config) {
   field("name", config.name);
   field("labels", config.labels);
@@ -214,6 +223,7 @@ void list(auto& field, SandboxConfig& config) {
   field("idle_timeout_ms", config.idle_timeout);
   field("log_mib", config.log_mib);
   field("log_files", config.log_files);
+  field("kelpie", config.kelpie);
   field("vm", config.vm);
 }
 

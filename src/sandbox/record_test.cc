@@ -15,6 +15,7 @@ Record full_record() {
   record.config.labels = {{"team", "x"}, {"", "\xff"}};
   record.config.stop_grace = std::chrono::milliseconds(7);
   record.config.idle_timeout = std::chrono::milliseconds(8);
+  record.config.kelpie = {"/run/kelpie.sock", KelpieSocket::kConnect, KelpieServer::kCommand};
   Config& vm = record.config.vm;
   vm.arguments = {"sh", "", "-c", "k\xc3\xb6ln \xff\x80 {\"bytes\": 1}"};
   vm.root = {.source = RootSource::kDirectory, .path = "/root", .writes = Writes::kRefused};

@@ -12,6 +12,7 @@
 #include "vmm/agent_link.h"
 #include "vmm/command_log.h"
 #include "vmm/control_server.h"
+#include "vmm/kelpie_door.h"
 #include "wire/vmm.h"
 
 namespace cloche {
@@ -43,6 +44,7 @@ class Keeper {
   void greet();
   void take_frame(wire::AgentFrame type, std::span<const std::byte> payload);
   void agent_answered();
+  void begin();
   void keep_output(LogStream stream, std::span<const std::byte> bytes);
   void command_ended(std::span<const std::byte> payload);
   void say_ready(Result<void> result);
@@ -71,6 +73,7 @@ class Keeper {
   std::optional<EventLoop::Clock::time_point> idle_since_;
   // Last, so that they go first.
   std::unique_ptr<ControlServer> control_;
+  std::unique_ptr<KelpieDoor> kelpie_;
   std::unique_ptr<AgentLink> first_, last_;
 };
 

@@ -68,6 +68,13 @@ struct VmShare {
   uint32_t dax_window_mib = 0;             // 0: none.
 };
 
+// A socket of the host that leads to kelpie's vsock port of the guest.
+struct VmKelpie {
+  std::string socket_path;  // Absolute. Empty: none.
+  bool listens = true;      // We do, on it, and the guest on the port; else the host's program, and the guest connects.
+  bool by_command = false;  // The sandbox's command serves the port, instead of the agent.
+};
+
 // A VM that outlives its starter: what its process keeps besides.
 struct VmSandbox {
   std::string id;                   // Empty: no sandbox.
@@ -79,6 +86,7 @@ struct VmSandbox {
   uint64_t idle_timeout_ms = 0;     // Without a command and a connection: it is stopped. 0: never.
   uint64_t log_bytes = 10 << 20;    // Of a log file before the next one is begun,
   uint32_t log_files = 3;           // and how many are kept.
+  VmKelpie kelpie;
 };
 
 struct VmConfig {

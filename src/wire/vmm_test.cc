@@ -30,6 +30,7 @@ VmConfig full_config() {
   config.sandbox.has_command = true;
   config.sandbox.command.arguments = {"sleep", "1"};
   config.sandbox.idle_timeout_ms = 7;
+  config.sandbox.kelpie = {"/run/kelpie.sock", false, true};
   config.start.arguments = {"echo", "hello"};
   return config;
 }
