@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "guest/agent/base64.h"
 #include "guest/agent/kelpie_request.h"
@@ -36,27 +37,17 @@ Piece front_of(std::string_view bytes) {
   return {more + 1, true};
 }
 
-// A byte below 0x80.
-std::string escape(char byte) {
-  switch (byte) {
-    case '"':
-    case '\\':
-      return {'\\', byte};
-    case '\b':
-      return "\\b";
-    case '\f':
-      return "\\f";
-    case '\n':
-      return "\\n";
-    case '\r':
-      return "\\r";
-    case '\t':
-      return "\\t";
-    default:
-      break;
+// A byte below 0x80, as it stands in a JSON string; where it needs room for that, in `room`.
+std::string_view escape(char byte, std::array<char, 6>& room) {
+  constexpr std::string_view kNamed = "\"\\\b\f\n\r\t", kNames = "\"\\bfnrt", kDigits = "0123456789abcdef";
+  if (size_t named = kNamed.find(byte); named != std::string_view::npos) {
+    room = {'\\', kNames[named]};
+    return {room.data(), 2};
   }
-  return static_cast<uint8_t>(byte) < 0x20 ? fmt::format("\\u{:04x}", static_cast<unsigned>(byte))
-                                           : std::string(1, byte);
+  room[0] = byte;
+  if (static_cast<uint8_t>(byte) >= 0x20) return {room.data(), 1};
+  room = {'\\', 'u', '0', '0', kDigits[static_cast<uint8_t>(byte) >> 4], kDigits[static_cast<uint8_t>(byte) & 15]};
+  return {room.data(), room.size()};
 }
 
 bool is_plain(char byte) { return byte >= 0x20 && byte < 0x7f && byte != '"' && byte != '\\'; }
@@ -78,9 +69,12 @@ size_t append_json_text(std::string& to, std::string_view bytes, size_t most) {
     if (at < plain) return at;
     if (at == bytes.size()) break;
     Piece piece = front_of(bytes.substr(at));
-    std::string shown = !piece.valid      ? std::string(kReplacement)
-                        : piece.size == 1 ? escape(bytes[at])
-                                          : std::string(bytes.substr(at, piece.size));
+    std::array<char, 6> room;
+    std::string_view shown = bytes.substr(at, piece.size);
+    if (!piece.valid)
+      shown = kReplacement;
+    else if (piece.size == 1)
+      shown = escape(bytes[at], room);
     if (shown.size() > end - to.size()) return at;
     to += shown;
     at += piece.size;

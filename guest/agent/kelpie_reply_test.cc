@@ -86,22 +86,22 @@ TEST(KelpieReply, NoneIsLargerThanItMayBe) {
   std::string reply = kelpie_outcome(outcome);
   EXPECT_LE(reply.size(), kMostKelpieReply);
   EXPECT_GE(reply.size(), kMostKelpieReply - 1024);
-  json parsed = json::parse(reply);
-  EXPECT_EQ(parsed["stdout_truncated"], true);
-  EXPECT_EQ(parsed["stderr_truncated"], true);
-  std::string said = parsed["stderr"];
-  EXPECT_TRUE(said.contains("\ncloche: stdout was cut after " +
-                            std::to_string(parsed["stdout"].get<std::string>().size()) + " bytes\n"));
+  // Reading them with the library takes longer than all the other tests together.
+  auto after = [](const std::string& text, std::string_view what) {
+    return text.substr(text.find(what) + what.size());
+  };
+  size_t outputs = after(reply, R"("stdout":")").find('"') / 6;
+  EXPECT_EQ(std::stoul(after(reply, R"(\ncloche: stdout was cut after )")), outputs);
+  EXPECT_TRUE(reply.ends_with(R"( bytes\n","stdout_truncated":true,"stderr_truncated":true})"));
   // A short one is whole beside one that is cut.
   outcome.error = "short";
-  parsed = json::parse(kelpie_outcome(outcome));
-  EXPECT_THAT(parsed["stderr"].get<std::string>(), StartsWith("short\ncloche: stdout was cut after "));
-  EXPECT_FALSE(parsed.contains("stderr_truncated"));
+  reply = kelpie_outcome(outcome);
+  EXPECT_THAT(after(reply, R"("stderr":")"), StartsWith(R"(short\ncloche: stdout was cut after )"));
+  EXPECT_TRUE(reply.ends_with(R"( bytes\n","stdout_truncated":true})"));
   std::swap(outcome.output, outcome.error);
-  parsed = json::parse(kelpie_outcome(outcome));
-  EXPECT_EQ(parsed["stdout"], "short");
-  EXPECT_FALSE(parsed.contains("stdout_truncated"));
-  EXPECT_EQ(parsed["stderr_truncated"], true);
+  reply = kelpie_outcome(outcome);
+  EXPECT_THAT(after(reply, R"("stdout":")"), StartsWith(R"(short","stderr":"\u0001)"));
+  EXPECT_TRUE(reply.ends_with(R"( bytes\n","stderr_truncated":true})"));
   // The largest file that fits, and one that does not.
   EXPECT_LE(kelpie_contents(std::string(kMostKelpieReply / 4 * 3 - 60, 'x')).size(), kMostKelpieReply);
   EXPECT_EQ(json::parse(kelpie_contents(std::string(kMostKelpieReply / 4 * 3, 'x')))["type"], "error");
