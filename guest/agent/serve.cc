@@ -4,6 +4,7 @@
 
 #include "guest/agent/exec.h"
 #include "guest/agent/files.h"
+#include "guest/agent/kelpie.h"
 #include "guest/agent/statistics.h"
 #include "guest/agent/system.h"
 #include "guest/agent/tree.h"
@@ -92,6 +93,12 @@ Result<void> serve_request(Peer& peer, const Frame& frame, const std::string& gr
       return take_clock(peer, frame);
     case AgentFrame::kReseed:
       return answer(peer, reseed(frame.payload));
+    case AgentFrame::kKelpieListen:
+    case AgentFrame::kKelpieConnect:
+      return with<wire::Exec>(peer, frame, [&](const wire::Exec& defaults) {
+        KelpieSide side = frame.type == AgentFrame::kKelpieListen ? KelpieSide::kListen : KelpieSide::kConnect;
+        return answer(peer, begin_kelpie(peer, side, defaults, groups));
+      });
     default:
       return refuse(peer, "a request of an unknown type");
   }

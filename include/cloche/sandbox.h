@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cloche/config.h"
+#include "cloche/kelpie.h"
 #include "cloche/result.h"
 #include "cloche/upkeep.h"
 #include "cloche/vm.h"
@@ -38,6 +39,8 @@ struct SandboxConfig {
   RestartPolicy restart{};
   HealthCheck health{};
   HostLimits limits{};
+  // Where given, programs that were written for kelpie can use it.
+  std::optional<KelpiePort> kelpie{};
 };
 
 enum class SandboxStatus : uint8_t {

@@ -30,7 +30,8 @@ Installation in_directory(const std::string& directory) {
           .kernel = images + "guest-vmlinux",
           .machine_kernel = images + "machine-vmlinux",
           .init = images + "cloche-init",
-          .agent = images + "cloche-agent"};
+          .agent = images + "cloche-agent",
+          .kelpie_agent = images + "cloche-agent-kelpie"};
 }
 
 }  // namespace

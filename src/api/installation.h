@@ -11,7 +11,8 @@ struct Installation {
   std::string kernel;          // The guest's kernel.
   std::string machine_kernel;  // The emulated machine's kernel.
   std::string init;            // cloche-init, the guest's first process.
-  std::string agent;           // cloche-agent, what a sandbox's guest runs.
+  std::string agent;           // cloche-agent, what a sandbox's guest runs,
+  std::string kelpie_agent;    // and what it runs with a kelpie port.
 };
 
 // From the directory `given`; where that is empty, from the one the running program lies in when that is cloche itself;

@@ -26,6 +26,7 @@ using namespace std::chrono_literals;
 using sandbox::Clock;
 using sandbox::Home;
 
+constexpr const char* kKelpieGuest = "/usr/local/bin/kelpie-guest";  // Where kelpie's root file systems have it.
 constexpr auto kLook = 2ms;  // A process whose socket is closed is gone within moments.
 constexpr auto kKillPatience = 2s;
 
@@ -92,6 +93,9 @@ Result<Sandbox> Sandbox::create(SandboxConfig config, const std::string& home) {
   make_absolute(config.vm.kernel_path);
   make_absolute(config.vm.console_path);
   make_absolute(config.vm.installation);
+  if (config.kelpie) make_absolute(config.kelpie->socket_path);
+  if (config.kelpie && config.kelpie->server == KelpieServer::kCommand && config.vm.arguments.empty())
+    config.vm.arguments = {kKelpieGuest};
   if (config.vm.hostname == Config{}.hostname) config.vm.hostname = config.name;
   TRY(plan_sandbox(config));
   sandbox::Record record{sandbox::make_id(), sandbox::realtime_now_ns(), std::move(config)};

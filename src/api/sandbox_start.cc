@@ -47,11 +47,23 @@ Config with_command(const Config& vm) {
   return config;
 }
 
+Result<void> plan_kelpie(const KelpiePort& port, const Installation& installation, wire::VmConfig& vm) {
+  const std::string& path = port.socket_path;
+  if (path.empty() || path.ends_with('/') || path.contains('\0'))
+    return fail(ErrorCode::kInvalidArgument, "kelpie port: '" + printable(path) + "' is no path of a socket");
+  vm.sandbox.kelpie = {.socket_path = path,
+                       .listens = port.socket == KelpieSocket::kListen,
+                       .by_command = port.server == KelpieServer::kCommand};
+  if (port.server == KelpieServer::kAgent) vm.agent_path = installation.kelpie_agent;
+  return {};
+}
+
 Result<wire::VmConfig> plan_vm(const SandboxConfig& config) {
   Installation installation = find_installation(config.vm.installation);
   Plan plan = TRY(make_plan(with_command(config.vm), installation));
   wire::VmConfig& vm = plan.vm;
   vm.agent_path = installation.agent;
+  if (config.kelpie) TRY(plan_kelpie(*config.kelpie, installation, vm));
   vm.sandbox.command = command_of(vm.start);
   vm.sandbox.has_command = !config.vm.arguments.empty();
   vm.sandbox.command.has_input = config.vm.input == Input::kCarried;

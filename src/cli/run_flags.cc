@@ -155,6 +155,10 @@ void add_sandbox_flags(CLI::App& app, RunRequest& request) {
       [&](const std::string& text) { return store(parse_grace(text), sandbox.stop_grace); });
   add(app, kGroup, {"--idle-timeout", "TIME", "Stop it when it has no command and nobody used it for so long"},
       [&](const std::string& text) { return store(parse_duration(text), sandbox.idle_timeout); });
+  add(app, kGroup,
+      {"--kelpie-port", "SOCKET[,listen|connect][,agent|command]",
+       "Serve programs written for kelpie on this UNIX socket; see docs/kelpie.md"},
+      [&](const std::string& text) { return store(parse_kelpie_port(text), sandbox.kelpie); });
   add(app, kGroup, {"--home", "DIR", "Where sandboxes are kept; default $CLOCHE_HOME, or ~/.local/share/cloche"},
       [&](const std::string& text) {
         request.home = text;

@@ -127,6 +127,13 @@ void add_upkeep(const SandboxInfo& info, nlohmann::json& values) {
   values["pids_limit"] = limit(limits.processes);
 }
 
+nlohmann::json kelpie_json(const std::optional<KelpiePort>& port) {
+  if (!port) return nullptr;
+  return {{"path", port->socket_path},
+          {"socket", port->socket == KelpieSocket::kListen ? "listen" : "connect"},
+          {"server", port->server == KelpieServer::kAgent ? "agent" : "command"}};
+}
+
 }  // namespace
 
 nlohmann::json sandbox_json(const SandboxInfo& info) {
@@ -161,6 +168,7 @@ nlohmann::json sandbox_json(const SandboxInfo& info) {
       {"root", vm.root.source == RootSource::kHost ? std::string("host") : vm.root.path},
       {"shares", std::move(shares)},
       {"stop_timeout_ms", info.config.stop_grace.count()},
+      {"kelpie_port", kelpie_json(info.config.kelpie)},
       {"idle_timeout_ms", info.config.idle_timeout ? nlohmann::json(info.config.idle_timeout->count()) : nullptr},
       {"timeout_ms", vm.timeout ? nlohmann::json(vm.timeout->count()) : nullptr}};
   add_upkeep(info, values);

@@ -55,7 +55,8 @@ std::string upkeep_flag_of(const SandboxConfig& sandbox) {
   if (!sandbox.health.command.empty()) return "--health-cmd";
   if (sandbox.limits.cpu_thousandths != 0) return "--cpus-limit";
   if (sandbox.limits.memory_bytes != 0) return "--memory-limit";
-  return sandbox.limits.processes != 0 ? "--pids-limit" : "";
+  if (sandbox.limits.processes != 0) return "--pids-limit";
+  return sandbox.kelpie ? "--kelpie-port" : "";
 }
 
 Result<RestartPolicy> parse_restart(const std::string& text) {

@@ -120,6 +120,25 @@ Result<User> parse_user(const std::string& text) {
   return User{*uid, gid};
 }
 
+Result<KelpiePort> parse_kelpie_port(const std::string& text) {
+  KelpiePort port{.socket_path = text};
+  std::optional<KelpieSocket> socket;
+  std::optional<KelpieServer> server;
+  for (size_t comma; (comma = port.socket_path.rfind(',')) != std::string::npos; port.socket_path.resize(comma)) {
+    std::string_view word = std::string_view(port.socket_path).substr(comma + 1);
+    if (!socket && (word == "listen" || word == "connect"))
+      socket = word == "listen" ? KelpieSocket::kListen : KelpieSocket::kConnect;
+    else if (!server && (word == "agent" || word == "command"))
+      server = word == "agent" ? KelpieServer::kAgent : KelpieServer::kCommand;
+    else
+      break;
+  }
+  if (port.socket_path.empty()) return bad(fmt::format("'{}' names no socket", text));
+  port.socket = socket.value_or(port.socket);
+  port.server = server.value_or(port.server);
+  return port;
+}
+
 Result<Limit> parse_limit(const std::string& text) {
   auto wrong = [&] {
     return bad(fmt::format("'{}' is not a limit; write it as nofile=1024 or nofile=1024:2048", text));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cloche/config.h"
+#include "cloche/kelpie.h"
 #include "cloche/result.h"
 
 namespace cloche::cli {
@@ -26,6 +27,8 @@ Result<User> parse_user(const std::string& text);
 Result<Share> parse_share(const std::string& text);
 // "nofile=1024" or "nofile=1024:2048"; "unlimited" or -1 for none.
 Result<Limit> parse_limit(const std::string& text);
+// "SOCKET", and behind commas, in any order, "listen" or "connect", and "agent" or "command". SOCKET may have commas.
+Result<KelpiePort> parse_kelpie_port(const std::string& text);
 // "host" or a directory.
 Root parse_root(const std::string& text);
 

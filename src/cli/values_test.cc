@@ -59,6 +59,27 @@ TEST(UserFlag, Numbers) {
   for (const char* bad : {"", ":", "1000:", ":5", "bob", "1:2:3", "-1"}) EXPECT_FALSE(parse_user(bad)) << bad;
 }
 
+TEST(KelpiePortFlag, Forms) {
+  auto plain = parse_kelpie_port("/run/k.sock").value();
+  EXPECT_EQ(plain.socket_path, "/run/k.sock");
+  EXPECT_EQ(plain.socket, KelpieSocket::kListen);
+  EXPECT_EQ(plain.server, KelpieServer::kAgent);
+  EXPECT_EQ(parse_kelpie_port("k,connect")->socket, KelpieSocket::kConnect);
+  EXPECT_EQ(parse_kelpie_port("k,listen")->socket, KelpieSocket::kListen);
+  for (const char* both : {"k,command,connect", "k,connect,command"}) {
+    auto port = parse_kelpie_port(both).value();
+    EXPECT_EQ(port.socket_path, "k");
+    EXPECT_EQ(port.socket, KelpieSocket::kConnect);
+    EXPECT_EQ(port.server, KelpieServer::kCommand);
+  }
+  // Only what stands at the end can be meant.
+  EXPECT_EQ(parse_kelpie_port("a,b,agent")->socket_path, "a,b");
+  EXPECT_EQ(parse_kelpie_port("a,listen,b")->socket_path, "a,listen,b");
+  EXPECT_EQ(parse_kelpie_port("a,listen,connect")->socket_path, "a,listen");
+  EXPECT_FALSE(parse_kelpie_port(""));
+  EXPECT_FALSE(parse_kelpie_port(",listen"));
+}
+
 TEST(ShareFlag, Forms) {
   auto plain = parse_share("/host:/guest").value();
   EXPECT_EQ(plain.host_path, "/host");

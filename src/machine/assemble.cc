@@ -158,9 +158,13 @@ Result<void> Machine::create_cpus() {
 }
 
 void Machine::connect_agent(Fd socket, vsock::Vsock::Done done) {
+  connect_guest(wire::kAgentPort, std::move(socket), std::move(done));
+}
+
+void Machine::connect_guest(uint32_t port, Fd socket, vsock::Vsock::Done done) {
   auto stream = both_ways(std::move(socket));
   if (!stream) return done(std::unexpected(std::move(stream).error()));
-  vsock_.connect(wire::kAgentPort, std::move(*stream), std::move(done));
+  vsock_.connect(port, std::move(*stream), std::move(done));
 }
 
 Result<vsock::HostStream> Machine::connect_stream(uint32_t port) {
@@ -188,6 +192,7 @@ Result<vsock::HostStream> Machine::connect_stream(uint32_t port) {
       stream.output = std::move(config_.output);
       break;
     default:
+      if (auto answer = answers_.find(port); answer != answers_.end()) return both_ways(TRY(answer->second()));
       break;
   }
   // Each stream is given out once; a second connect to it finds nothing.

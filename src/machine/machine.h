@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -62,6 +63,10 @@ class Machine {
   EventLoop& loop() { return *loop_; }
   // Leads `socket` to the guest's agent (wire/agent.h). `done` as in Vsock::connect(); after an error it is closed.
   void connect_agent(Fd socket, vsock::Vsock::Done done);
+  // The same for any port on which the guest listens.
+  void connect_guest(uint32_t port, Fd socket, vsock::Vsock::Done done);
+  // Answers the guest's connects to `port`, which is none of cloche's own, with a socket of the host.
+  void on_guest_connect(uint32_t port, std::function<Result<Fd>()> answer) { answers_[port] = std::move(answer); }
   // Those that the guest may still use.
   size_t guest_connections() const { return vsock_.connections(); }
 
@@ -122,6 +127,7 @@ class Machine {
   std::vector<uint64_t> seen_repairs_;  // Loop thread: of windows, how many each vCPU has been told of.
   std::vector<std::unique_ptr<VmIrq>> irqs_;
   std::vector<std::unique_ptr<virtio::MmioTransport>> transports_;
+  std::map<uint32_t, std::function<Result<Fd>()>> answers_;
   GuestSession session_;
   boot::LoadedKernel kernel_;
   std::vector<std::unique_ptr<hypervisor::VirtualCpu>> cpus_;

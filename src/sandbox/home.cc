@@ -14,6 +14,7 @@
 #include "base/private_files.h"
 #include "sandbox/event_log.h"
 #include "sandbox/life.h"
+#include "sandbox/outer_socket.h"
 
 namespace cloche::sandbox {
 namespace {
@@ -191,6 +192,7 @@ Result<void> Home::rewrite(const Record& record) const {
 }
 
 Result<void> Home::remove(const std::string& id) const {
+  remove_outer_socket(directory(id));  // A process that was killed may have left it.
   std::error_code error;
   files::path run = files::read_symlink(run_directory(id), error);
   std::string gone = directory(".gone-" + id);

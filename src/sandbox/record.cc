@@ -235,6 +235,15 @@ void list(auto& field, HostLimits& limits) {
   field("processes", limits.processes);
 }
 
+constexpr const char* kSockets[] = {"listen", "connect"};
+constexpr const char* kServers[] = {"agent", "command"};
+
+void list(auto& field, KelpiePort& port) {
+  field("socket_path", port.socket_path);
+  field("socket", port.socket, kSockets);
+  field("server", port.server, kServers);
+}
+
 void list(auto& field, SandboxConfig& config) {
   field("name", config.name);
   field("labels", config.labels);
@@ -245,6 +254,7 @@ void list(auto& field, SandboxConfig& config) {
   field("restart", config.restart);
   field("health", config.health);
   field("limits", config.limits);
+  field("kelpie", config.kelpie);
   field("vm", config.vm);
 }
 

@@ -18,6 +18,7 @@ Record full_record() {
   record.config.restart = {.when = RestartWhen::kOnFailure, .most = 3};
   record.config.health = {.command = {"sh", "-c", "x"}, .interval = std::chrono::milliseconds(4), .retries = 2};
   record.config.limits = {.cpu_thousandths = 1500, .memory_bytes = 1 << 30, .processes = 77};
+  record.config.kelpie = {"/run/kelpie.sock", KelpieSocket::kConnect, KelpieServer::kCommand};
   Config& vm = record.config.vm;
   vm.arguments = {"sh", "", "-c", "k\xc3\xb6ln \xff\x80 {\"bytes\": 1}"};
   vm.root = {.source = RootSource::kDirectory, .path = "/root", .writes = Writes::kRefused};

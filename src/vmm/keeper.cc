@@ -44,6 +44,7 @@ Result<std::unique_ptr<Keeper>> Keeper::create(wire::VmSandbox sandbox,
   keeper->agent_said_ = Fd(ends[0]);
   keeper->agent_output_ = Fd(ends[1]);
   keeper->life_ = std::move(life);
+  if (!keeper->sandbox_.kelpie.socket_path.empty()) keeper->kelpie_ = TRY(KelpieDoor::create(keeper->sandbox_));
   keeper->state_.pid = ::getpid();
   keeper->state_.started_ns = sandbox::realtime_now_ns();
   keeper->state_.restarts = keeper->sandbox_.restart.count;
@@ -76,20 +77,30 @@ Result<void> Keeper::keep(Machine& machine, std::function<void(Result<void>)> re
         loop, sandbox_.health,
         Health::Needs{.connect = [this](AgentLink::Events events) { return connect(std::move(events)); },
                       .report = [this](const Health::Report& report) { take_health(report); }});
+  if (kelpie_) {
+    kelpie_->attach(loop, {.connect =
+                               [this](Fd socket, KelpieDoor::Guest::Done done) {
+                                 machine_->connect_guest(wire::kKelpiePort, std::move(socket), std::move(done));
+                               },
+                           .may_connect = [this] { return may_connect().has_value(); }});
+    machine.on_guest_connect(wire::kKelpiePort, [this] { return kelpie_->answer(); });
+  }
   if (lifetime_)
     loop.at(EventLoop::Clock::now() + *lifetime_, [this] { stop(lifetime_is_over(), sandbox_.stop_grace_ms); });
   if (sandbox_.idle_timeout_ms != 0 && !sandbox_.has_command) look_for_idleness();
   return {};
 }
 
-// The agent says once that it listens. What comes after that is nobody's.
+// The agent says once that it listens, and perhaps that kelpie's host wants the end.
 void Keeper::hear_agent() {
   std::array<char, 256> said;
   ssize_t got = ::read(agent_said_.get(), said.data(), said.size());
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   bool first = got > 0 && !first_;
   if (got <= 0) machine_->loop().unwatch(agent_said_.get());
-  if (first) greet();
+  if (first) return greet();
+  bool ends = got > 0 && std::string_view(said.data(), static_cast<size_t>(got)).contains(wire::kAgentShutsDown);
+  if (ends && kelpie_) stop("it was told to shut down on its kelpie port", sandbox_.stop_grace_ms);
 }
 
 Result<std::unique_ptr<AgentLink>> Keeper::connect(AgentLink::Events events) {
@@ -120,7 +131,11 @@ void Keeper::take_frame(AgentFrame type, std::span<const std::byte> payload) {
       return first_->send(wire::encode_bytes(AgentFrame::kPing, {}));
     case AgentFrame::kPong:
       return agent_answered();
+    case AgentFrame::kDone:
+      if (kelpie_ && kelpie_->agent_serves()) begin();
+      return;
     case AgentFrame::kExecuted:
+      if (kelpie_) kelpie_->command_began();
       return say_ready({});
     case AgentFrame::kOutput:
       return keep_output(LogStream::kOutput, payload);
@@ -131,7 +146,7 @@ void Keeper::take_frame(AgentFrame type, std::span<const std::byte> payload) {
     case AgentFrame::kError: {
       wire::AgentError error;
       if (!wire::decode_message(payload, error)) error = {};
-      return machine_->stop("the guest's agent refused the command: " + printable(error.what));
+      return machine_->stop("the guest's agent refused a request: " + printable(error.what));
     }
     default:
       return;
@@ -139,6 +154,13 @@ void Keeper::take_frame(AgentFrame type, std::span<const std::byte> payload) {
 }
 
 void Keeper::agent_answered() {
+  std::vector<std::byte> request;
+  if (kelpie_) request = kelpie_->take_request(sandbox_.command);
+  if (!request.empty()) return first_->send(request);
+  if (!kelpie_ || !kelpie_->waits_for_agent()) begin();
+}
+
+void Keeper::begin() {
   if (state_.ready_ns != 0) return;  // A second one is the guest's own idea.
   state_.ready_ns = sandbox::realtime_now_ns();
   if (!stop_reason_) set_status(Status::kRunning);

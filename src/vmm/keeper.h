@@ -16,6 +16,7 @@
 #include "vmm/command_log.h"
 #include "vmm/control_server.h"
 #include "vmm/health.h"
+#include "vmm/kelpie_door.h"
 #include "wire/vmm.h"
 
 namespace cloche {
@@ -50,6 +51,7 @@ class Keeper {
   void greet();
   void take_frame(wire::AgentFrame type, std::span<const std::byte> payload);
   void agent_answered();
+  void begin();
   void keep_output(LogStream stream, std::span<const std::byte> bytes);
   void command_ended(std::span<const std::byte> payload);
   void say_ready(Result<void> result);
@@ -91,6 +93,7 @@ class Keeper {
   // Last, so that they go first.
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<Audience> audience_;
+  std::unique_ptr<KelpieDoor> kelpie_;
   std::unique_ptr<AgentLink> first_, last_;
   std::unique_ptr<Health> health_;
 };

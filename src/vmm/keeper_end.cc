@@ -6,6 +6,7 @@
 
 #include "base/printable.h"
 #include "sandbox/event_log.h"
+#include "sandbox/outer_socket.h"
 #include "sandbox/record.h"
 #include "vmm/keeper.h"
 #include "vmm/restart.h"
@@ -41,6 +42,7 @@ std::optional<milliseconds> Keeper::ended(const Result<ExitReport>& report) {
   if (audience_) audience_->finish(EventLoop::Clock::now() + kLastWords);
   state_.finished_ns = sandbox::realtime_now_ns();
   ::unlink((sandbox_.run_directory + "/" + wire::kControlSocket).c_str());
+  if (kelpie_) sandbox::remove_outer_socket(sandbox_.directory);
   if (!stop_reason_ && !command_ended_) {
     state_.reason = printable(report ? end_text(*report) : report.error().message());
     if (report) state_.console_tail = printable(report->console_tail, Lines::kKeep);

@@ -23,7 +23,9 @@ namespace cloche::wire {
 
 inline constexpr uint32_t kAgentPort = 10;
 inline constexpr uint16_t kAgentVersion = 1;
-inline constexpr std::string_view kAgentListens = "listening\n";  // On its standard output, once it does.
+inline constexpr std::string_view kAgentListens = "listening\n";    // On its standard output, once it does.
+inline constexpr std::string_view kAgentShutsDown = "shut down\n";  // There, when kelpie's host wants the guest to end.
+inline constexpr uint32_t kKelpiePort = 9001;
 inline constexpr uint32_t kMaxDataBytes = 64 << 10;
 inline constexpr uint32_t kInputWindow = 256 << 10;
 
@@ -69,6 +71,11 @@ enum class AgentFrame : uint16_t {
   kPack = 158,    // Pack; answered with kData, the last one empty, then kDone; or with kError at any point. After the
                   // empty kData that says what in the stream is not as it was in the guest, and all the rest is
   kUnpack = 159,  // Unpack, then the host's kData, the last one empty; kDone. After kError the rest is passed over
+
+  // Serves kelpie's protocol on kKelpiePort from now on: to who connects, or connecting to the host. Exec, of which all
+  // but the arguments is what commands are run with; kDone.
+  kKelpieListen = 176,
+  kKelpieConnect = 177,
 };
 
 struct Welcome {

@@ -131,6 +131,9 @@ void put_sandbox(Writer& to, const VmSandbox& sandbox) {
   to.put(sandbox.idle_timeout_ms);
   to.put(sandbox.log_bytes);
   to.put(sandbox.log_files);
+  put_text(to, sandbox.kelpie.socket_path);
+  put_flag(to, sandbox.kelpie.listens);
+  put_flag(to, sandbox.kelpie.by_command);
   put_upkeep(to, sandbox);
 }
 
@@ -146,6 +149,9 @@ bool get_sandbox(Reader& from, VmSandbox& sandbox) {
   from.get(sandbox.idle_timeout_ms);
   from.get(sandbox.log_bytes);
   from.get(sandbox.log_files);
+  from.get(sandbox.kelpie.socket_path);
+  sandbox.kelpie.listens = get_flag(from);
+  sandbox.kelpie.by_command = get_flag(from);
   return get_upkeep(from, sandbox);
 }
 

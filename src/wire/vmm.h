@@ -95,6 +95,13 @@ struct VmLimits {
   uint32_t processes = 0;
 };
 
+// A socket of the host that leads to kelpie's vsock port of the guest.
+struct VmKelpie {
+  std::string socket_path;  // Absolute. Empty: none.
+  bool listens = true;      // We do, on it, and the guest on the port; else the host's program, and the guest connects.
+  bool by_command = false;  // The sandbox's command serves the port, instead of the agent.
+};
+
 // A VM that outlives its starter: what its process keeps besides.
 struct VmSandbox {
   std::string id;                   // Empty: no sandbox.
@@ -110,6 +117,7 @@ struct VmSandbox {
   VmRestart restart;
   VmHealth health;
   VmLimits limits;
+  VmKelpie kelpie;
 };
 
 struct VmConfig {

@@ -36,6 +36,7 @@ VmConfig full_config() {
   config.sandbox.health.command.arguments = {"true"};
   config.sandbox.health.command.timeout_ms = 9;
   config.sandbox.limits = {.cpu_thousandths = 1500, .memory_bytes = UINT64_MAX, .processes = 50};
+  config.sandbox.kelpie = {"/run/kelpie.sock", false, true};
   config.start.arguments = {"echo", "hello"};
   return config;
 }
