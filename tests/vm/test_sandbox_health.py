@@ -67,9 +67,15 @@ def test_a_hostile_guest_fails_its_checks_and_no_more():
     flags = checked(flood, "--health-timeout", "2s", "--health-retries", "1")
     with sandbox("box", flags=flags) as box:
         # A slow computer may need more than one check to get to it.
-        wait_until(lambda: "31m" in info(box)["health_output"], 60, "the flood's end")
+        outputs = []
+
+        def said():
+            outputs.append(info(box)["health_output"])
+            return "31m" in outputs[-1]
+
+        wait_until(said, 60, "the flood's end")
         assert health(box) == "unhealthy"
-        output = info(box)["health_output"]
+        output = outputs[-1]
         assert "\x1b" not in output and "\\x1b[31m" in output and len(output) < 20_000, output[:100]
         succeeds(execute(box, "echo", "fine"), out=b"fine\n")
 
