@@ -5,7 +5,7 @@ import signal
 import subprocess
 import threading
 
-from harness import cloche, refuses, same_for_everyone, settings, size, succeeds, wait_until
+from harness import cloche, deadline, refuses, same_for_everyone, settings, size, succeeds, wait_until
 from sandboxes import info, sandbox
 
 
@@ -14,6 +14,7 @@ def events(*flags):
     return [json.loads(line) for line in out.splitlines()]
 
 
+@deadline(300)
 def test_a_whole_life():
     with sandbox("one", "sleep", "1000") as box:
         identity = info(box)["id"]

@@ -1,5 +1,5 @@
 """Health checks: what they find is in `ps` and `inspect`, and a guest that stands still is not checked."""
-from harness import cloche, refuses, same_for_everyone, succeeds, wait_until
+from harness import cloche, deadline, refuses, same_for_everyone, succeeds, wait_until
 from sandboxes import execute, info, sandbox
 
 
@@ -17,6 +17,7 @@ def statuses(name):
     return [line.split('"status":"')[1].split('"')[0] for line in out.splitlines()]
 
 
+@deadline(300)
 def test_from_starting_to_healthy_to_unhealthy_and_back():
     command = 'echo "looking at $NAME" >&2; test -e /tmp/well'
     with sandbox("box", flags=[*checked(command, "--health-retries", "2"), "-e", "NAME=x"]) as box:
@@ -36,6 +37,7 @@ def test_from_starting_to_healthy_to_unhealthy_and_back():
         assert health(box) == "none"
 
 
+@deadline(300)
 def test_a_start_period_and_a_timeout():
     flags = checked("sleep 1000", "--health-timeout", "100ms", "--health-start-period", "1h", "--health-retries", "1")
     with sandbox("box", flags=flags) as box:
@@ -44,6 +46,7 @@ def test_a_start_period_and_a_timeout():
         wait_until(lambda: execute(box, "pgrep", "-x", "sleep").code == 1, what="its command's end")
 
 
+@deadline(300)
 def test_a_paused_one_is_not_checked():
     with sandbox("box", flags=checked("date +%s%N >> /tmp/checks")) as box:
         wait_until(lambda: health(box) == "healthy", what="the first success")
@@ -57,15 +60,22 @@ def test_a_paused_one_is_not_checked():
 
 
 @same_for_everyone
+@deadline(300)
 def test_a_hostile_guest_fails_its_checks_and_no_more():
     # Without end, and with what steers a terminal.
     flood = "yes \"$(printf '\\033[31m')\""
     flags = checked(flood, "--health-timeout", "2s", "--health-retries", "1")
     with sandbox("box", flags=flags) as box:
         # A slow computer may need more than one check to get to it.
-        wait_until(lambda: "31m" in info(box)["health_output"], 60, "the flood's end")
+        outputs = []
+
+        def said():
+            outputs.append(info(box)["health_output"])
+            return "31m" in outputs[-1]
+
+        wait_until(said, 60, "the flood's end")
         assert health(box) == "unhealthy"
-        output = info(box)["health_output"]
+        output = outputs[-1]
         assert "\x1b" not in output and "\\x1b[31m" in output and len(output) < 20_000, output[:100]
         succeeds(execute(box, "echo", "fine"), out=b"fine\n")
 

@@ -2,7 +2,7 @@
 import os
 import signal
 
-from harness import call, cloche, only_root, refuses, same_for_everyone, settings, succeeds, wait_until
+from harness import call, cloche, deadline, only_root, refuses, same_for_everyone, settings, succeeds, wait_until
 from sandboxes import execute, info, sandbox, status
 
 LIMITS = ["--cpus-limit", "0.5", "--memory-limit", "640M", "--pids-limit", "64"]
@@ -20,6 +20,7 @@ def read(path):
 
 
 @only_root
+@deadline(300)
 def test_the_kernel_holds_them():
     with sandbox("box", "sleep", "1000", flags=LIMITS) as box:
         seen = info(box)
@@ -44,6 +45,7 @@ def test_the_kernel_holds_them():
 
 
 @only_root
+@deadline(300)
 def test_a_restart_keeps_them():
     with sandbox("box", "sh", "-c", "sleep 0.3; exit 1", flags=["--pids-limit", "50", "--restart", "always"]) as box:
         group = group_of(info(box)["pid"])

@@ -25,6 +25,7 @@ def kinds(name):
     return out.decode().split()
 
 
+@deadline(300)
 def test_a_command_that_fails_begins_again_so_many_times():
     os.makedirs(os.path.expanduser("~/.local"))
     share, command = counting("echo life; exit 3")
@@ -43,6 +44,7 @@ def test_a_command_that_fails_begins_again_so_many_times():
             assert lives(share) == 6 and info(box)["restarts"] == 2
 
 
+@deadline(300)
 def test_one_that_succeeds_does_not():
     share, command = counting("test $(wc -c < /s/lives) = 2")
     with sandbox("box", *command, flags=["-v", f"{share}:/s", "--restart", "on-failure"]) as box:
@@ -50,7 +52,7 @@ def test_one_that_succeeds_does_not():
         assert lives(share) == 2 and info(box)["restarts"] == 1
 
 
-@deadline(200)
+@deadline(300)
 def test_stop_and_kill_end_it():
     share, command = counting("true")
     flags = ["-v", f"{share}:/s", "--restart", "always"]
@@ -71,7 +73,7 @@ def test_stop_and_kill_end_it():
             assert cloche("wait", box).code == 0 and lives(share) == after
 
 
-@deadline(200)
+@deadline(300)
 def test_while_it_rests():
     share, command = counting("exit 1")
     with sandbox("box", *command, flags=["-v", f"{share}:/s", "--restart", "always"]) as box:
@@ -86,7 +88,7 @@ def test_while_it_rests():
         assert seen["status"] == "stopped" and "told to stop" in seen["reason"], seen
 
 
-@deadline(200)
+@deadline(300)
 def test_a_lost_vm_begins_again():
     with sandbox("box", flags=["--restart", "on-failure:1"]) as box:
         for restarts in (0, 1):
@@ -99,6 +101,7 @@ def test_a_lost_vm_begins_again():
 
 
 @same_for_everyone
+@deadline(300)
 def test_a_signal_by_hand_is_no_failure():
     script = "trap 'exit 9' TERM HUP; echo up; while :; do sleep 0.1; done"
     with sandbox("box", "sh", "-c", script, flags=["--restart", "on-failure"]) as box:
@@ -127,6 +130,7 @@ def test_what_never_came_up_does_not():
 
 
 @same_for_everyone
+@deadline(300)
 def test_nothing_of_a_life_is_left_in_the_next():
     os.makedirs(scratch("share"))
     write("share/file", "x")
