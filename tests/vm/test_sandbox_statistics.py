@@ -7,6 +7,15 @@ from sandboxes import execute, info, sandbox, start_exec
 from terminal import Terminal
 
 MIB = 1 << 20
+# Now and then: the emulated computer has one processor for all of us.
+BUSY = """
+import time
+while True:
+    end = time.monotonic() + 0.05
+    while time.monotonic() < end:
+        pass
+    time.sleep(0.15)
+"""
 MOVER = """
 import os, time
 file = os.open("/tmp/file", os.O_RDWR | os.O_CREAT)
@@ -28,13 +37,13 @@ def top(name):
 @same_for_everyone
 @deadline(300)
 def test_what_a_sandbox_uses():
-    with sandbox("busy", "sh", "-c", "while :; do :; done", flags=["--memory", "256M"]) as box:
+    with sandbox("busy", "python3", "-c", BUSY, flags=["--memory", "256M"]) as box:
         seen = stats()[box]
-        assert seen["cpus"] == 1 and 10 < seen["cpu_percent"] <= 100, seen
+        assert seen["cpus"] == 1 and 1 < seen["cpu_percent"] <= 100, seen
         assert 150 * MIB < seen["memory_total_bytes"] <= 256 * MIB
         assert 0 < seen["memory_bytes"] < seen["memory_total_bytes"]
         assert seen["processes"] == 1 and seen["uptime_ms"] > 0
-        assert seen["vmm_pid"] == info(box)["pid"] and seen["vmm_threads"] >= 2 and seen["vmm_cpu_percent"] > 1, seen
+        assert seen["vmm_pid"] == info(box)["pid"] and seen["vmm_threads"] >= 2 and seen["vmm_cpu_percent"] > 0, seen
         with open(f"/proc/{seen['vmm_pid']}/statm", encoding="ascii") as file:
             resident = int(file.read().split()[1]) * 4096
         assert resident / 2 < seen["vmm_memory_bytes"] < resident * 2
