@@ -238,6 +238,12 @@ def _files(folder, name_part=""):
         return set()
 
 
+def _is_ours(path):
+    with contextlib.suppress(FileNotFoundError):
+        return os.lstat(path).st_uid == os.geteuid()
+    return False
+
+
 def _snapshot():
     """Everything a VM could leave behind.
 
@@ -254,7 +260,7 @@ def _snapshot():
         mounts = set(file.readlines())
     files = _files(os.environ.get("HOME", "/nonexistent")) | _files(os.environ["TMPDIR"])
     for folder in ("/tmp", "/var/tmp", "/dev/shm", "/run"):
-        files |= _files(folder, "cloche")
+        files |= {path for path in _files(folder, "cloche") if _is_ours(path)}
     files.discard(f"/dev/shm/cloche-{os.geteuid()}")  # KVM's measured speed, kept while the host is up.
     return alive, sockets, mounts, files, _files("/sys/kernel/debug/kvm")
 

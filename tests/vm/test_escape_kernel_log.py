@@ -9,7 +9,7 @@ HOSTS, GUESTS = "cloche-escape-host", "cloche-escape-guest"
 @same_for_everyone
 def test_each_has_its_own():
     with open("/dev/kmsg", "w", encoding="ascii") as log:
-        log.write(HOSTS)
+        log.write(HOSTS + "\n")
     seen = on_the_host("kernel_log", HOSTS)
     assert seen == ["kmsg", "syslog"], seen
     with sandbox() as box:
