@@ -112,6 +112,7 @@ def held_back(pid):
 @same_for_everyone
 def test_a_stop_and_a_kill_are_told_apart_from_the_commands_end():
     with sandbox("killed", "sh", "-c", PARROT, flags=["-i"]) as box:
+        is_up(box)
         client = attach(box)
         joined(box, client, "x")
         succeeds(cloche("kill", box))

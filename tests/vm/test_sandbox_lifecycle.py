@@ -48,8 +48,9 @@ def test_a_command_of_its_own():
         succeeds(cloche("logs", "--since", "1h", "--until", "1m", loop), out=b"")
         # Once more: the log goes on.
         succeeds(cloche("start", loop))
+        wait_until(lambda: cloche("logs", loop).out == b"up\nbye\nup\n", what="its first line again")
         succeeds(cloche("stop", loop))
-        assert status(loop) == "stopped" and cloche("logs", loop).out.startswith(b"up\nbye\nup\n")
+        assert status(loop) == "stopped" and cloche("logs", loop).out == b"up\nbye\nup\nbye\n"
 
 
 def test_what_cannot_be_started_says_why():
