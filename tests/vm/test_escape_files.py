@@ -1,4 +1,4 @@
-"""From inside a sandbox no file outside the shares is in reach, whatever the guest's root or somebody on the host links."""
+"""From inside a sandbox no file outside the shares is in reach, whatever is linked in them, here or there."""
 import os
 
 from escape import inside, on_the_host

@@ -1,4 +1,4 @@
-"""From inside a sandbox nobody who listens on the host can be talked to, also not through a socket that lies in a share."""
+"""From inside a sandbox nobody who listens on the host can be reached, not even through a socket in a share."""
 import contextlib
 import os
 import socket

@@ -1,4 +1,4 @@
-"""usage: files.py TOKEN NAME FOLDER...   Which ways lead to a file called NAME in which TOKEN stands, from these folders.
+"""usage: files.py TOKEN NAME FOLDER...   Which ways lead from these folders to a file NAME with TOKEN in it.
 
 It walks, climbs, follows links it makes itself, and opens by forged handles (open_by_handle_at).
 """

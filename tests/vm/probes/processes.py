@@ -1,4 +1,4 @@
-"""usage: processes.py WORD PID...   Which ways lead to a process whose command line has WORD, or to one of these numbers.
+"""usage: processes.py WORD PID...   Which ways lead to a process with WORD in its command line, or to these numbers.
 
 Of a number that a process of its own PID namespace has, nothing is said: that one may be met.
 """

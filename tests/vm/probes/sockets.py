@@ -1,4 +1,4 @@
-"""usage: sockets.py PATH ABSTRACT TCP-PORT VSOCK-PORT...   Which sockets somebody listens on that can be connected to."""
+"""usage: sockets.py PATH ABSTRACT TCP-PORT VSOCK-PORT...   Which of these sockets can be connected to."""
 import json
 import socket
 import sys
