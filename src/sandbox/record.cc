@@ -84,16 +84,18 @@ class Put {
   }
 };
 
-// Exceptions of the JSON library say what is missing or wrong; decode_record() catches them.
+// Exceptions of the JSON library say what is wrong; decode_record() catches them. A field that is not there was not
+// known to the cloche that wrote the record, and keeps its default.
 class Get {
  public:
   explicit Get(const json& from) : from_(from) {}
   template <typename T>
   void operator()(const char* name, T& value) {
-    take(from_.at(name), value);
+    if (auto field = from_.find(name); field != from_.end()) take(*field, value);
   }
   template <typename T>
   void operator()(const char* name, T& value, std::span<const char* const> names) {
+    if (!from_.contains(name)) return;
     std::string given = from_.at(name);
     auto found = std::ranges::find(names, given);
     if (found == names.end()) throw json::other_error::create(501, std::string(name) + " " + given, &from_);
@@ -281,6 +283,7 @@ Result<Record> decode_record(const std::string& text) try {
   int version = whole.at("version");
   if (version != Record::kVersion)
     return fail(ErrorCode::kProtocol, "a record of version " + std::to_string(version) + ", of another cloche");
+  for (const char* name : {"id", "created_ns", "config"}) static_cast<void>(whole.at(name));
   Record record;
   Get fields(whole);
   list(fields, record);

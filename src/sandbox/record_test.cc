@@ -61,6 +61,18 @@ TEST(Record, AnEmptyOneComesBack) {
   EXPECT_FALSE(read->config.vm.timeout);
 }
 
+TEST(Record, AnOlderOneWithoutSomeFieldsIsRead) {
+  nlohmann::json whole = nlohmann::json::parse(encode(full_record()));
+  for (const char* name : {"restart", "health", "limits", "kelpie"}) whole["config"].erase(name);
+  whole["config"]["vm"].erase("input");
+  auto read = decode_record(whole.dump());
+  ASSERT_TRUE(read) << read.error().message();
+  EXPECT_EQ(read->config.restart.when, RestartWhen::kNever);
+  EXPECT_FALSE(read->config.kelpie);
+  EXPECT_EQ(read->config.vm.input, Config{}.input);
+  EXPECT_EQ(read->config.name, "box");
+}
+
 TEST(Record, ItsNameIsReadWithoutAParser) {
   Record record = full_record();
   record.config.labels["name"] = "\n    \"name\": \"wrong\"";
