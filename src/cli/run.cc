@@ -57,7 +57,7 @@ Result<std::optional<RunRequest>> read_request(const Invocation& invocation) {
   if (!parsed) return std::unexpected(std::move(parsed).error());
   if (!*parsed) return std::nullopt;
   request.config.arguments = std::move(**parsed);
-  std::string flag = request.detach == Detach::kYes ? "" : upkeep_flag_of(request.sandbox);
+  std::string flag = request.detach == Detach::kYes ? "" : sandbox_flag_of(request.sandbox);
   if (!flag.empty()) return fail(ErrorCode::kInvalidArgument, flag + ": it is for a sandbox; add -d");
   auto looked = request.detach == Detach::kYes ? keep_streams(request) : look_at_streams(request);
   if (!looked) return std::unexpected(std::move(looked).error());

@@ -50,7 +50,10 @@ void add_upkeep_flags(CLI::App& app, SandboxConfig& sandbox) {
   add_limit_flags(app, sandbox.limits);
 }
 
-std::string upkeep_flag_of(const SandboxConfig& sandbox) {
+std::string sandbox_flag_of(const SandboxConfig& sandbox) {
+  if (!sandbox.name.empty()) return "--name";
+  if (!sandbox.labels.empty()) return "--label";
+  if (sandbox.idle_timeout) return "--idle-timeout";
   if (sandbox.restart.when != RestartWhen::kNever) return "--restart";
   if (!sandbox.health.command.empty()) return "--health-cmd";
   if (sandbox.limits.cpu_thousandths != 0) return "--cpus-limit";

@@ -10,8 +10,8 @@ class App;
 namespace cloche::cli {
 
 void add_upkeep_flags(CLI::App& app, SandboxConfig& sandbox);
-// The flag of them that was given, for a VM that is no sandbox; empty: none.
-std::string upkeep_flag_of(const SandboxConfig& sandbox);
+// A flag that was given and is for sandboxes alone, where the VM is to be none; empty: there is none.
+std::string sandbox_flag_of(const SandboxConfig& sandbox);
 
 // "no", "always", "on-failure" or "on-failure:MAX".
 Result<RestartPolicy> parse_restart(const std::string& text);

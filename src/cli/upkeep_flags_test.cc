@@ -57,11 +57,15 @@ TEST(UpkeepFlags, AShareOfCpus) {
 
 TEST(UpkeepFlags, TheOneThatNeedsASandboxIsNamed) {
   SandboxConfig sandbox;
-  EXPECT_EQ(upkeep_flag_of(sandbox), "");
+  EXPECT_EQ(sandbox_flag_of(sandbox), "");
   sandbox.limits.processes = 5;
-  EXPECT_EQ(upkeep_flag_of(sandbox), "--pids-limit");
+  EXPECT_EQ(sandbox_flag_of(sandbox), "--pids-limit");
   sandbox.restart.when = RestartWhen::kAlways;
-  EXPECT_EQ(upkeep_flag_of(sandbox), "--restart");
+  EXPECT_EQ(sandbox_flag_of(sandbox), "--restart");
+  sandbox.labels["team"] = "x";
+  EXPECT_EQ(sandbox_flag_of(sandbox), "--label");
+  sandbox.name = "box";
+  EXPECT_EQ(sandbox_flag_of(sandbox), "--name");
 }
 
 }  // namespace
