@@ -50,7 +50,7 @@ int run_detached(const Invocation& invocation, const RunRequest& request) {
   }
   auto sandbox = create(request);
   if (!sandbox) return complain(sandbox.error());
-  if (auto started = sandbox->start(); !started) {
+  if (auto started = sandbox->start(kStartPatience); !started) {
     int code = complain(started.error());
     // Nobody asked for a sandbox that does not run. Its process may still be on its way out.
     if (auto ended = sandbox->kill(); !ended) return complain(ended.error());

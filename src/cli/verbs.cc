@@ -9,6 +9,7 @@
 #include "cli/arguments.h"
 #include "cli/carry.h"
 #include "cli/command.h"
+#include "cli/create.h"
 #include "cli/help.h"
 #include "cli/outcome.h"
 #include "cli/say.h"
@@ -141,7 +142,7 @@ void add_signal(CLI::App& app, Words& words) {
 int start_command(const Invocation& invocation) {
   constexpr Verb kVerb{"start", "Starts sandboxes; each is ready when its id is printed.", "NAME...", Carry::kStarting};
   return on_each(invocation, kVerb, [](Sandbox& sandbox, const Words&) -> Result<void> {
-    if (auto started = sandbox.start(); !started) return started;
+    if (auto started = sandbox.start(kStartPatience); !started) return started;
     say_id(sandbox);
     return {};
   });
@@ -160,7 +161,7 @@ int restart_command(const Invocation& invocation) {
       invocation, kVerb,
       [](Sandbox& sandbox, const Words& words) -> Result<void> {
         if (auto stopped = stop(sandbox, words); !stopped) return stopped;
-        if (auto started = sandbox.start(); !started) return started;
+        if (auto started = sandbox.start(kStartPatience); !started) return started;
         say_id(sandbox);
         return {};
       },
