@@ -1,24 +1,10 @@
 // What a sandbox's command has written, read from files that are being written and rotated (vmm/command_log.h).
-#include <time.h>
-
-#include <charconv>
-
 #include "api/rotated_lines.h"
 #include "cloche/sandbox.h"
+#include "sandbox/utc_time.h"
 
 namespace cloche {
 namespace {
-
-// "2026-11-25T09:08:07.123456789Z"; 0 where it is none.
-uint64_t parse_time(const std::string& text) {
-  tm parts{};
-  const char* rest = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
-  if (rest == nullptr || *rest != '.') return 0;
-  uint64_t fraction = 0;
-  auto [end, error] = std::from_chars(rest + 1, text.data() + text.size(), fraction);
-  if (error != std::errc() || end != rest + 10) return 0;
-  return static_cast<uint64_t>(::timegm(&parts)) * 1'000'000'000 + fraction;
-}
 
 // False for what is no entry: a file that somebody else has written to.
 bool parse_entry(std::string_view line, OutputEntry& entry) {
@@ -31,7 +17,7 @@ bool parse_entry(std::string_view line, OutputEntry& entry) {
   entry.is_part = rest.starts_with("P ");
   if (!entry.is_part && !rest.starts_with("F ")) return false;
   entry.text = rest.substr(2);
-  entry.time_ns = parse_time(std::string(line.substr(0, time_end)));
+  entry.time_ns = sandbox::parse_utc(std::string(line.substr(0, time_end)));
   return entry.time_ns != 0;
 }
 

@@ -4,12 +4,12 @@
 #include <fmt/format.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/printable.h"
 #include "sandbox/json_text.h"
 #include "sandbox/state.h"
+#include "sandbox/utc_time.h"
 
 namespace cloche::sandbox {
 namespace {
@@ -25,14 +25,6 @@ std::string cut(const std::string& text) {
   return json_quoted(printable(std::string_view(text).substr(0, end)) + "...");
 }
 
-std::string time_text(uint64_t ns) {
-  auto seconds = static_cast<time_t>(ns / 1'000'000'000);
-  tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, ns % 1'000'000'000);
-}
-
 }  // namespace
 
 std::string encode(const Event& event) {
@@ -41,7 +33,7 @@ std::string encode(const Event& event) {
   for (const auto& [name, value] : event.details)
     if (count++ < kMostDetails) details += fmt::format("{}{}: {}", details.empty() ? "" : ", ", cut(name), cut(value));
   return fmt::format(R"({{"time": {}, "id": {}, "name": {}, "event": {}, "details": {{{}}}}})",
-                     json_quoted(time_text(event.time_ns)), cut(event.id), cut(event.name), cut(event.kind), details);
+                     json_quoted(utc_text(event.time_ns)), cut(event.id), cut(event.name), cut(event.kind), details);
 }
 
 std::string EventLog::path(uint32_t number) const {

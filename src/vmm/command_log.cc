@@ -4,22 +4,12 @@
 #include <fmt/format.h>
 #include <stdio.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "sandbox/state.h"
+#include "sandbox/utc_time.h"
+
 namespace cloche {
-namespace {
-
-std::string time_text() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  tm parts{};
-  ::gmtime_r(&now.tv_sec, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:09}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, now.tv_nsec);
-}
-
-}  // namespace
 
 std::string CommandLog::path(uint32_t number) const {
   return number == 0 ? newest_ : fmt::format("{}.{}", newest_, number);
@@ -73,7 +63,8 @@ Result<void> CommandLog::end() {
 // What there is of a line becomes an entry.
 Result<void> CommandLog::keep(LogStream stream, char tag) {
   std::string& text = rest_[static_cast<size_t>(stream)];
-  std::string entry = fmt::format("{} {} {} ", time_text(), stream == LogStream::kOutput ? "stdout" : "stderr", tag);
+  std::string entry = fmt::format("{} {} {} ", sandbox::utc_text(sandbox::realtime_now_ns()),
+                                  stream == LogStream::kOutput ? "stdout" : "stderr", tag);
   entry.append(text).append("\n");
   text.clear();
   if (size_ + unwritten_.size() + entry.size() > limits_.bytes && size_ + unwritten_.size() > 0) {
