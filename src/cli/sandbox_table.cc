@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "cli/statistics_table.h"
+
 namespace cloche::cli {
 namespace {
 
@@ -79,21 +81,11 @@ std::string command_text(const SandboxInfo& info, size_t most) {
 }
 
 std::string sandbox_table(std::span<const SandboxInfo> sandboxes, uint64_t now_ns) {
-  std::vector<std::array<std::string, 5>> rows{{"ID", "NAME", "STATUS", "CREATED", "COMMAND"}};
+  std::vector<std::vector<std::string>> rows{{"ID", "NAME", "STATUS", "CREATED", "COMMAND"}};
   for (const SandboxInfo& info : sandboxes)
     rows.push_back({info.id, info.name, status_text(info, now_ns), age(info.created_ns, now_ns) + " ago",
                     command_text(info, kMostCommand)});
-  std::array<size_t, 5> widths{};
-  for (const auto& row : rows)
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  std::string text;
-  for (const auto& row : rows) {
-    std::string line;
-    for (size_t i = 0; i < row.size(); ++i) line += fmt::format("{:<{}}  ", row[i], widths[i]);
-    line.erase(line.find_last_not_of(' ') + 1);
-    text += line + "\n";
-  }
-  return text;
+  return columns(rows);
 }
 
 namespace {
