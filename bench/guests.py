@@ -4,11 +4,25 @@ import os
 import shutil
 import struct
 import subprocess
+import time
 
+MIB = 1 << 20
 BUSYBOX = "/bin/busybox"
 APPLETS = ("sh", "true", "cat", "dd", "find", "ls", "rm", "sleep", "sync", "echo")
 # reboot(0xfee1dead, 672274793, RB_AUTOBOOT): the whole of the bare guest's PID 1.
 RESTART = b"\xb8\xa9\0\0\0" b"\xbf\xad\xde\xe1\xfe" b"\xbe\x69\x19\x12\x28" b"\xba\x67\x45\x23\x01" b"\x0f\x05\xeb\xfe"
+
+
+def mib_per_second(process, mib):
+    """How fast so many MiB come out of a process, its start apart."""
+    total = len(process.stdout.read(1))
+    began = time.monotonic_ns()
+    while chunk := process.stdout.read1(MIB):
+        total += len(chunk)
+    took = time.monotonic_ns() - began
+    process.wait()
+    assert total == mib * MIB, total
+    return mib / (took / 1e9)
 
 
 def make_busybox_root(folder):

@@ -165,13 +165,7 @@ def from_guest(bench, mib):
     process = harness.start(
         ["/bin/dd", "if=/dev/zero", "bs=1M", f"count={mib}"], bench.flags(), stderr=subprocess.DEVNULL
     )
-    total = len(process.stdout.read(1))
-    began = time.monotonic_ns()
-    while chunk := process.stdout.read1(MIB):
-        total += len(chunk)
-    took = time.monotonic_ns() - began
-    process.wait()
-    return total / MIB / (took / 1e9)
+    return guests.mib_per_second(process, mib)
 
 
 def into_guest(bench, mib):

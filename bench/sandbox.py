@@ -6,9 +6,9 @@ import shutil
 import subprocess
 import time
 
+import guests
 import harness
 
-MIB = 1 << 20
 FILES, FILES_PER_FOLDER = 10_000, 100
 OUTPUT_MIB = 64
 EXECS = 20
@@ -42,14 +42,7 @@ def output(bench, box):
     """MiB/s out of a command."""
     words = [bench.cloche, "exec", box, "--", "/bin/dd", "if=/dev/zero", "bs=1M", f"count={OUTPUT_MIB}"]
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    total = len(process.stdout.read(1))
-    began = time.monotonic_ns()
-    while chunk := process.stdout.read1(MIB):
-        total += len(chunk)
-    took = time.monotonic_ns() - began
-    process.wait()
-    assert total == OUTPUT_MIB * MIB, total
-    return OUTPUT_MIB / (took / 1e9)
+    return guests.mib_per_second(process, OUTPUT_MIB)
 
 
 def make_files(folder):
