@@ -52,6 +52,7 @@ class VirtualCpu {
   virtual Result<x86_64::CpuClock> read_clock() = 0;
   // Lets the TSC go on from where it stood when the host's was `elapsed` less than now, and the APIC's timer wait for
   // the same value of it. `clock` was read after that moment; the same `elapsed` for all vCPUs keeps them in step.
+  // kUnsupported where the hypervisor takes no note.
   virtual Result<void> set_clock(const x86_64::CpuClock& clock, uint64_t elapsed) = 0;
 
   // Runs the guest until something needs us. Always on the same thread.

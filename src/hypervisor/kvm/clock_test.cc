@@ -12,6 +12,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr uint64_t kRounding = 1'000'000;  // ns: KVM's clock and the host's are not quite the same.
+
 class ClockTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -22,11 +24,17 @@ class ClockTest : public ::testing::Test {
     ASSERT_TRUE(vm_->create_interrupt_chips());
     for (unsigned index = 0; index < 2; ++index) cpus_.push_back(vm_->create_cpu(index).value());
   }
-  // The ticks of the host's TSC in one millisecond.
-  uint64_t ticks_per_ms() {
-    uint64_t before = vm_->read_clock().value().host_tsc;
-    std::this_thread::sleep_for(20ms);
-    return (vm_->read_clock().value().host_tsc - before) / 20;
+  uint64_t host_tsc() { return vm_->read_clock().value().host_tsc; }
+  // False where this KVM cannot do it and says so, which is what there is to see then: the TSC went on.
+  bool set_clocks(const std::vector<x86_64::CpuClock>& held, uint64_t elapsed) {
+    for (size_t i = 0; i < cpus_.size(); ++i) {
+      auto set = cpus_[i]->set_clock(held[i], elapsed);
+      if (set) continue;
+      EXPECT_EQ(set.error().code, ErrorCode::kUnsupported) << set.error().message();
+      EXPECT_GT(read_clocks()[i].tsc, held[i].tsc);
+      return false;
+    }
+    return true;
   }
   std::vector<x86_64::CpuClock> read_clocks() {
     std::vector<x86_64::CpuClock> clocks(cpus_.size());
@@ -43,38 +51,40 @@ TEST_F(ClockTest, KvmclockGoesOnFromWhereItStood) {
   x86_64::VmClock later = vm_->read_clock().value();
   EXPECT_GE(later.guest_ns - held.guest_ns, 290'000'000u);
   EXPECT_GT(later.host_tsc, held.host_tsc);
+  auto set_at = std::chrono::steady_clock::now();
   ASSERT_TRUE(vm_->set_clock(held));
   x86_64::VmClock now = vm_->read_clock().value();
+  std::chrono::nanoseconds since = std::chrono::steady_clock::now() - set_at;
   EXPECT_GE(now.guest_ns, held.guest_ns);
-  EXPECT_LT(now.guest_ns - held.guest_ns, 100'000'000u);
+  EXPECT_LE(now.guest_ns - held.guest_ns, static_cast<uint64_t>(since.count()) + kRounding);
 }
 
 TEST_F(ClockTest, TscGoesOnFromWhereItStoodInStep) {
-  uint64_t ms = ticks_per_ms();
-  uint64_t begin = vm_->read_clock().value().host_tsc;
+  uint64_t begin = host_tsc();
   std::vector<x86_64::CpuClock> held = read_clocks();
   if (!held[0].tsc_offset) GTEST_SKIP() << "this KVM does not tell TSC offsets";
   EXPECT_EQ(held[0].tsc_offset, held[1].tsc_offset);
   std::this_thread::sleep_for(300ms);
-  uint64_t elapsed = vm_->read_clock().value().host_tsc - begin;
-  for (size_t i = 0; i < cpus_.size(); ++i) ASSERT_TRUE(cpus_[i]->set_clock(held[i], elapsed));
+  uint64_t elapsed = host_tsc() - begin;
+  if (!set_clocks(held, elapsed)) return;
   std::vector<x86_64::CpuClock> now = read_clocks();
+  uint64_t since = host_tsc() - begin - elapsed;
   EXPECT_EQ(now[0].tsc_offset, now[1].tsc_offset);
   uint64_t stood = begin + *held[0].tsc_offset;
   EXPECT_GE(now[0].tsc, stood);
-  EXPECT_LT(now[0].tsc - stood, 100 * ms);
+  EXPECT_LE(now[0].tsc - stood, since);
 }
 
 // What an old KVM has: no offset, and a pause long enough to be told from an attempt to synchronize.
 TEST_F(ClockTest, TscGoesOnWithoutOffsetsAfterALongPause) {
-  uint64_t ms = ticks_per_ms();
   std::vector<x86_64::CpuClock> held = read_clocks();
   for (x86_64::CpuClock& clock : held) clock.tsc_offset.reset();
   std::this_thread::sleep_for(1300ms);
-  for (size_t i = 0; i < cpus_.size(); ++i) ASSERT_TRUE(cpus_[i]->set_clock(held[i], 0));
+  uint64_t set_at = host_tsc();
+  if (!set_clocks(held, 0)) return;
   uint64_t now = cpus_[0]->read_clock().value().tsc;
   EXPECT_GE(now, held[0].tsc);
-  EXPECT_LT(now - held[0].tsc, 300 * ms);
+  EXPECT_LE(now - held[0].tsc, host_tsc() - set_at);
 }
 
 }  // namespace

@@ -156,12 +156,18 @@ Result<void> KvmCpu::set_clock(const x86_64::CpuClock& clock, uint64_t elapsed) 
   // The guest has the host's rate (open_cpu), so its TSC has come as far as the host's. Without the offset there is the
   // MSR, of which KVM takes a write within a second of what the TSC would be for one that is to synchronize the vCPUs:
   // after a short pause nothing happens then.
+  // There is software KVM whose guests read the host's TSC whatever it is told: so a second look.
+  bool taken;
   if (clock.tsc_offset) {
-    uint64_t offset = *clock.tsc_offset - elapsed;
+    uint64_t offset = *clock.tsc_offset - elapsed, used = 0;
     if (!access_tsc_offset(KVM_SET_DEVICE_ATTR, offset)) return fail_errno("set the vCPU's TSC offset");
+    taken = access_tsc_offset(KVM_GET_DEVICE_ATTR, used) && used == offset;
   } else {
+    uint64_t before = TRY(read_msr(kTsc));
     TRY(set_msrs(std::array{x86_64::Msr{kTsc, clock.tsc}}));
+    taken = TRY(read_msr(kTsc)) < before;
   }
+  if (!taken) return fail(ErrorCode::kUnsupported, "this KVM cannot set a guest's TSC");
   // KVM's timer counts on in the host's time, and has perhaps fired by now; a write starts it anew.
   if (clock.tsc_deadline != 0) TRY(set_msrs(std::array{x86_64::Msr{kTscDeadline, clock.tsc_deadline}}));
   // Tells a guest that looks for lockups that it was stopped. One without kvmclock cannot be told.
