@@ -18,16 +18,9 @@ namespace {
 
 using init::failed;
 
-constexpr char kEndOfFile = 4;  // Control-D, as a new terminal has it.
-// The kernel's memory killer takes commands first, and us last. Commands get what we have as they start.
-constexpr const char* kLast = "-900";
-constexpr const char* kFirst = "0";
+constexpr char kEndOfFile = 4;           // Control-D, as a new terminal has it.
+constexpr const char* kFirst = "0";      // For the kernel's memory killer, which takes us last (main.cc).
 constexpr size_t kDrainBytes = 1 << 20;  // A pipe's contents: 64 KiB, or as much as the command asked for.
-
-void set_kill_order(std::string_view value) {
-  auto file = open_file("/proc/self/oom_score_adj", O_WRONLY);
-  if (file) static_cast<void>(write_full(file->get(), std::as_bytes(std::span(value))));
-}
 
 wire::Start to_start(const wire::Exec& exec) {
   wire::Start start;
@@ -56,9 +49,8 @@ void set_nonblocking(const Fd& fd) { ::fcntl(fd.get(), F_SETFL, O_NONBLOCK); }
 
 }  // namespace
 
-Result<void> serve_exec(Peer& peer, const wire::Exec& exec, const std::string& groups) {
-  sweep_groups(groups);
-  return Execution(peer, exec, Group::create(groups)).run();
+Result<void> serve_exec(Peer& peer, const wire::Exec& exec, Groups& groups) {
+  return Execution(peer, exec, groups.take()).run();
 }
 
 // Whatever the reason, a command that was not waited for goes.
@@ -126,11 +118,8 @@ Result<void> Execution::open_pipes() {
 
 Result<void> Execution::start() {
   wire::Start start = to_start(exec_);
-  set_kill_order(kFirst);
-  group_.enter();
-  auto pid = init::launch(start, {theirs_[0].get(), theirs_[1].get(), theirs_[2].get()});
-  group_.leave();
-  set_kill_order(kLast);
+  auto pid = init::launch(start, {theirs_[0].get(), theirs_[1].get(), theirs_[2].get()}, init::kByName,
+                          {group_.joining(), kFirst});
   for (Fd& each : theirs_) each.reset();
   if (!pid) return end({pid.error().kind, pid.error().value, pid.error().what});
   pid_ = *pid;

@@ -16,8 +16,7 @@ using sandbox::Frame;
 using sandbox::Peer;
 
 // Serves a kExec to its end; an error when the connection is gone, with the command's processes.
-// `groups` is where control groups are mounted, or empty.
-Result<void> serve_exec(Peer& peer, const wire::Exec& exec, const std::string& groups);
+Result<void> serve_exec(Peer& peer, const wire::Exec& exec, Groups& groups);
 
 // One command while it runs. Never waits for the host while the command or its deadline could be waiting.
 class Execution {

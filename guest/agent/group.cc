@@ -9,8 +9,6 @@
 #include <charconv>
 #include <filesystem>
 
-#include "base/fd.h"
-
 namespace cloche::agent {
 namespace {
 
@@ -25,32 +23,14 @@ bool set(const std::string& path, std::string_view value) {
 
 }  // namespace
 
-Group Group::create(const std::string& top) {
-  Group group;
-  if (top.empty()) return group;
-  ::mkdir(folder_in(top).c_str(), 0755);
-  // Each connection has its own process, and it serves one command at a time.
-  static unsigned count = 0;
-  std::string path = fmt::format("{}/{}-{}", folder_in(top), ::getpid(), count++);
-  if (::mkdir(path.c_str(), 0755) < 0) return group;
-  group.top_ = top;
-  group.path_ = std::move(path);
-  return group;
-}
-
 Group::Group(Group&& other) noexcept
-    : top_(std::move(other.top_)), path_(std::exchange(other.path_, {})), leader_(other.leader_) {}
+    : groups_(other.groups_),
+      path_(std::exchange(other.path_, {})),
+      joining_(std::move(other.joining_)),
+      leader_(other.leader_) {}
 
 Group::~Group() {
-  if (!path_.empty()) ::rmdir(path_.c_str());
-}
-
-void Group::enter() const {
-  if (!path_.empty()) set(path_ + "/cgroup.procs", "0");
-}
-
-void Group::leave() const {
-  if (!path_.empty()) set(top_ + "/cgroup.procs", "0");
+  if (!path_.empty()) groups_->give_back(std::move(path_), std::move(joining_));
 }
 
 void Group::signal_leader(int number) const {
@@ -70,11 +50,52 @@ void Group::signal_all(int number) const {
   }
 }
 
-void sweep_groups(const std::string& top) {
-  if (top.empty()) return;
+Groups::~Groups() {
+  if (!spare_.empty()) ::rmdir(spare_.c_str());
+}
+
+Group Groups::take() {
+  Group group(*this);
+  if (top_.empty()) return group;
+  if (spare_.empty()) {
+    sweep();
+    ::mkdir(folder_in(top_).c_str(), 0755);
+    std::string path;
+    int made;
+    do {  // One of a process that had our number before may still be in use.
+      path = fmt::format("{}/{}-{}", folder_in(top_), ::getpid(), made_++);
+      made = ::mkdir(path.c_str(), 0755);
+    } while (made < 0 && errno == EEXIST);
+    if (made < 0) return group;
+    spare_ = std::move(path);
+    spare_joining_ = open_file(spare_ + "/cgroup.procs", O_WRONLY).value_or(Fd());
+  }
+  group.path_ = std::exchange(spare_, {});
+  group.joining_ = std::move(spare_joining_);
+  return group;
+}
+
+void Groups::give_back(std::string path, Fd joining) {
+  auto events = read_text_file(path + "/cgroup.events", kMostListed);
+  bool is_empty = events && events->find("populated 0") != std::string::npos;
+  if (is_empty && spare_.empty()) {
+    spare_ = std::move(path);
+    spare_joining_ = std::move(joining);
+  } else if (::rmdir(path.c_str()) < 0) {
+    left_.push_back(std::move(path));
+  }
+}
+
+void Groups::sweep() {
+  std::erase_if(left_, [](const std::string& path) { return ::rmdir(path.c_str()) == 0; });
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder_in(top), error))
-    if (entry.is_directory(error)) ::rmdir(entry.path().c_str());
+  for (const auto& entry : std::filesystem::directory_iterator(folder_in(top_), error)) {
+    if (!entry.is_directory(error)) continue;
+    std::string name = entry.path().filename();
+    pid_t maker = 0;
+    std::from_chars(name.data(), name.data() + name.size(), maker);
+    if (maker > 0 && ::kill(maker, 0) < 0 && errno == ESRCH) ::rmdir(entry.path().c_str());
+  }
 }
 
 }  // namespace cloche::agent

@@ -96,7 +96,8 @@ Result<KelpieOutcome> run_for_kelpie(int client, const wire::Exec& exec, std::st
     ::close(client);  // What it leaves running must not hold it open.
     {
       Peer peer(std::move(servers));
-      static_cast<void>(serve_exec(peer, exec, groups));
+      Groups own(groups);
+      static_cast<void>(serve_exec(peer, exec, own));
     }
     ::_exit(0);
   }

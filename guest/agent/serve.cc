@@ -56,7 +56,7 @@ Result<void> take_clock(Peer& peer, const Frame& frame) {
   return answer(peer, set_clock(realtime_ns));
 }
 
-Result<void> serve_request(Peer& peer, const Frame& frame, const std::string& groups) {
+Result<void> serve_request(Peer& peer, const Frame& frame, Groups& groups) {
   if (frame.wrong != nullptr) return refuse(peer, frame.wrong);
   switch (frame.type) {
     case AgentFrame::kPing:
@@ -97,7 +97,7 @@ Result<void> serve_request(Peer& peer, const Frame& frame, const std::string& gr
     case AgentFrame::kKelpieConnect:
       return with<wire::Exec>(peer, frame, [&](const wire::Exec& defaults) {
         KelpieSide side = frame.type == AgentFrame::kKelpieListen ? KelpieSide::kListen : KelpieSide::kConnect;
-        return answer(peer, begin_kelpie(peer, side, defaults, groups));
+        return answer(peer, begin_kelpie(peer, side, defaults, groups.top()));
       });
     default:
       return refuse(peer, "a request of an unknown type");
@@ -116,7 +116,7 @@ Result<bool> serve_shut_down(Peer& peer, const Frame& frame) {
   return ended.has_value();
 }
 
-Result<Served> serve_all(Peer& peer, const std::string& groups) {
+Result<Served> serve_all(Peer& peer, Groups& groups) {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   wire::Welcome welcome;
@@ -134,7 +134,7 @@ Result<Served> serve_all(Peer& peer, const std::string& groups) {
 
 }  // namespace
 
-Served serve(Fd connection, const std::string& groups) {
+Served serve(Fd connection, Groups& groups) {
   Peer peer(std::move(connection));
   return serve_all(peer, groups).value_or(Served::kConnection);  // A connection that broke is one that was closed.
 }

@@ -1,9 +1,8 @@
 // One connection of the host, request by request.
 #pragma once
 
-#include <string>
-
 #include "base/fd.h"
+#include "guest/agent/group.h"
 
 namespace cloche::agent {
 
@@ -12,7 +11,6 @@ enum class Served {
   kGuest,       // The host wanted the guest to end, and it is ready to.
 };
 
-// `groups` is where the guest's control groups are mounted; empty: commands get none.
-Served serve(Fd connection, const std::string& groups);
+Served serve(Fd connection, Groups& groups);
 
 }  // namespace cloche::agent

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <vector>
 
 #include "guest/init/failure.h"
@@ -31,6 +32,7 @@ struct Child {
   char** arguments;
   char** environment;
   int program;
+  const Standing& standing;
   wire::Exited failure;
   bool failed = false;  // Stays so where exec succeeds.
 };
@@ -60,11 +62,23 @@ Result<void> become_user(const wire::Start& start) {
   return {};
 }
 
+// What fails here is no reason not to run. A process that shares its parent's memory for exec (CLONE_VFORK) has an
+// order of its own all the same.
+void take_standing(const Standing& standing) {
+  if (standing.group >= 0) static_cast<void>(!::write(standing.group, "0", 1));
+  if (standing.kill_order == nullptr) return;
+  int order = ::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (order < 0) return;
+  static_cast<void>(!::write(order, standing.kill_order, std::strlen(standing.kill_order)));
+  ::close(order);
+}
+
 Result<void> prepare(Child& child) {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::setsid();
+  take_standing(child.standing);
   TRY(take_streams(child));
   ::umask(022);
   TRY(become_user(child.start));
@@ -125,7 +139,8 @@ bool has_home(const std::vector<std::string>& environment) {
 
 }  // namespace
 
-std::expected<pid_t, wire::Exited> launch(const wire::Start& start, const CommandStreams& streams, int program) {
+std::expected<pid_t, wire::Exited> launch(const wire::Start& start, const CommandStreams& streams, int program,
+                                          const Standing& standing) {
   if (start.arguments.empty())
     return std::unexpected(explain(Error{.sys_errno = EINVAL, .what = "start a command without a name"}));
   std::vector<char*> arguments = pointers(start.arguments, 1);  // The free slot that execute() asks for.
@@ -138,7 +153,7 @@ std::expected<pid_t, wire::Exited> launch(const wire::Start& start, const Comman
   arguments.push_back(nullptr);
   environment.push_back(nullptr);
   alignas(16) static char stack[kChildStack];
-  Child child{start, streams, arguments.data(), environment.data(), program, {}};
+  Child child{start, streams, arguments.data(), environment.data(), program, standing, {}};
   pid_t pid = ::clone(run_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
   if (pid < 0) return std::unexpected(explain(Error{.sys_errno = errno, .what = "start a process"}));
   if (!child.failed) return pid;

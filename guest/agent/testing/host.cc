@@ -13,7 +13,10 @@ Host::Host() {
   int ends[2];
   EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
   peer_.emplace(Fd(ends[0]));
-  server_ = std::thread([end = ends[1]] { serve(Fd(end), {}); });
+  server_ = std::thread([end = ends[1]] {
+    Groups none({});
+    serve(Fd(end), none);
+  });
   wire::Welcome welcome;
   EXPECT_TRUE(wire::decode_message(expect(AgentFrame::kWelcome), welcome));
   EXPECT_EQ(welcome.version, wire::kAgentVersion);
