@@ -63,9 +63,14 @@ Result<void> ask_to_end(const std::string& run, const std::function<Result<void>
 
 // An error about a sandbox, with its name in front.
 template <typename T>
-Result<T> about(const SandboxInfo& info, Result<T> result) {
-  if (!result) return std::unexpected(std::move(result).error().in("sandbox " + info.name));
+Result<T> about(const std::string& name, Result<T> result) {
+  if (!result) return std::unexpected(std::move(result).error().in("sandbox " + name));
   return result;
+}
+
+template <typename T>
+Result<T> about(const SandboxInfo& info, Result<T> result) {
+  return about(info.name, std::move(result));
 }
 
 }  // namespace
@@ -238,13 +243,15 @@ Result<void> Sandbox::remove() {
   return {};
 }
 
+// Only its record is read: whether it runs, connecting to its process shows.
 Result<Exec> Sandbox::exec(ExecConfig config, Deadline deadline) const {
   auto until = Clock::now() + deadline;
   Home place = TRY(Home::open(home_));
-  SandboxInfo info = TRY(place.info(id_));
-  wire::Exec exec = TRY(about(info, plan_exec(info.config.vm, config)));
-  auto peer = TRY(about(info, sandbox::greet_agent(place.run_directory(id_), until)));
-  return Exec(TRY(about(info, ExecClient::start(std::move(peer), exec, std::move(config), until))));
+  sandbox::Record record = TRY(place.record(id_));
+  const std::string& name = record.config.name;
+  wire::Exec exec = TRY(about(name, plan_exec(record.config.vm, config)));
+  auto peer = TRY(about(name, sandbox::greet_agent(place.run_directory(id_), until)));
+  return Exec(TRY(about(name, ExecClient::start(std::move(peer), exec, std::move(config), until))));
 }
 
 Result<void> Sandbox::ping(Deadline deadline) const {

@@ -142,12 +142,17 @@ void Home::tell_crash(const Record& record, const State& state) const {
   }
 }
 
+// One that was removed or is damaged has no name.
+std::string Home::name_of(const std::string& id) const {
+  auto text = read_text_file(directory(id) + "/" + kRecordFile, kMostFile);
+  return text ? name_in_record(*text) : std::string();
+}
+
 Result<std::string> Home::find(const std::string& name) const {
   std::vector<std::string> all = TRY(ids()), beginning;
   if (std::ranges::find(all, name) != all.end()) return name;
   for (const std::string& id : all) {
-    auto record = this->record(id);
-    if (record && record->config.name == name) return id;  // One that was removed or is damaged has no name.
+    if (!name.empty() && name_of(id) == name) return id;
     if (!name.empty() && id.starts_with(name)) beginning.push_back(id);
   }
   if (beginning.size() == 1) return beginning[0];
@@ -167,13 +172,16 @@ void Home::sweep() const {
   }
 }
 
+Result<void> Home::check_free(const Record& record) const {
+  for (const std::string& id : TRY(ids()))
+    if (id != record.id && name_of(id) == record.config.name)
+      return fail(ErrorCode::kInvalidArgument, fmt::format("name {}: sandbox {} has it", record.config.name, id));
+  return {};
+}
+
 Result<void> Home::add(const Record& record) const {
   sweep();
-  for (const std::string& id : TRY(ids())) {
-    auto other = this->record(id);
-    if (other && other->config.name == record.config.name)
-      return fail(ErrorCode::kInvalidArgument, fmt::format("name {}: sandbox {} has it", record.config.name, id));
-  }
+  TRY(check_free(record));
   std::string partial = directory(".new-" + record.id), text = encode(record);
   if (::mkdir(partial.c_str(), 0700) < 0) return fail_errno("create " + partial);
   TRY(write_private_file(partial + "/" + kRecordFile, std::as_bytes(std::span(text))));
@@ -182,11 +190,7 @@ Result<void> Home::add(const Record& record) const {
 }
 
 Result<void> Home::rewrite(const Record& record) const {
-  for (const std::string& id : TRY(ids())) {
-    auto other = this->record(id);
-    if (id != record.id && other && other->config.name == record.config.name)
-      return fail(ErrorCode::kInvalidArgument, fmt::format("name {}: sandbox {} has it", record.config.name, id));
-  }
+  TRY(check_free(record));
   std::string text = encode(record);
   return write_private_file(directory(record.id) + "/" + kRecordFile, std::as_bytes(std::span(text)));
 }

@@ -50,6 +50,9 @@ class Home {
 
  private:
   explicit Home(std::string path) : path_(std::move(path)) {}
+  std::string name_of(const std::string& id) const;
+  // That no other sandbox has the name of this one.
+  Result<void> check_free(const Record& record) const;
   void sweep() const;
   void tell_crash(const Record& record, const State& state) const;
   std::string path_;
