@@ -83,6 +83,16 @@ check_config() {
   ((${#lost[@]} == 0)) || fail "these options did not survive Kconfig:$(printf '\n  %s' "${lost[@]}")"
 }
 
+# Replaces the line of one image in VERSION: the package that it was built from.
+record_version() {
+  local which=$1 versions=$prebuilt/VERSION
+  {
+    if [[ -f $versions ]]; then grep -v "^$which " "$versions" || true; fi
+    echo "$which $(package_version)"
+  } | sort >"$versions.new"
+  mv "$versions.new" "$versions"
+}
+
 # Replaces the lines of one image in SHA256SUMS, and keeps the file sorted by name.
 record_digests() {
   local image=$1 vmlinux=$2 name sums=$prebuilt/SHA256SUMS
@@ -122,8 +132,7 @@ build() {
   install -m 644 "$objects/arch/x86/boot/bzImage" "$image.new"
   mv "$image.new" "$image"
   record_digests "$image" "$objects/extracted.vmlinux"
-  package_version >"$prebuilt/VERSION"
-  echo >>"$prebuilt/VERSION"
+  record_version "$which"
   echo "kernel/build.sh: $which: bzImage $(stat -c %s "$image") bytes," \
     "vmlinux $(stat -c %s "$objects/extracted.vmlinux") bytes"
 }

@@ -52,9 +52,7 @@ def test_what_a_sandbox_uses():
         assert client.stdout.readline() == b"moved\n"
         more = stats(box)[box]
         assert more["processes"] == 2, more
-        counted = execute(box, "test", "-e", "/proc/self/io").code == 0
-        for moved in (more["read_bytes"], more["written_bytes"]):
-            assert moved >= 2 * MIB if counted else moved is None, more
+        assert more["read_bytes"] >= 2 * MIB and more["written_bytes"] >= 2 * MIB, more
         client.kill()
         client.communicate()
         table = lines_of(succeeds(cloche("stats", "--no-stream", box)))
