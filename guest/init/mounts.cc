@@ -134,10 +134,12 @@ Result<void> mount_system() {
 Result<void> mount_root(const wire::Start& start) {
   ::mkdir(kLower, 0755);
   ::mkdir(kOverlay, 0755);
-  if (::mount(start.root_tag.c_str(), kLower, "virtiofs", MS_RDONLY, nullptr) < 0)
+  unsigned long flags = start.root_writes == wire::RootWrites::kShared ? 0 : MS_RDONLY;
+  if (::mount(start.root_tag.c_str(), kLower, "virtiofs", flags, nullptr) < 0)
     return failed("mount the root file system");
   // A read-only root that lacks a mount point gets it in an overlay, which is sealed when all is mounted.
-  bool overlaid = !start.read_only_root || !has_mount_points(start);
+  bool sealed = start.root_writes == wire::RootWrites::kRefused;
+  bool overlaid = start.root_writes == wire::RootWrites::kPrivate || (sealed && !has_mount_points(start));
   if (overlaid && ::mount("overlay", kOverlay, "overlay", 0, kOverlayOptions) < 0)
     return failed("mount the root's overlay");
   Shares shares = TRY(Shares::stage(start.mounts));
@@ -145,9 +147,9 @@ Result<void> mount_root(const wire::Start& start) {
   for (size_t i = 0; i < moved.size(); ++i) moved[i] = ::open(kMoved[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
   TRY(enter(overlaid ? kOverlay : kLower));
   for (size_t i = 0; i < moved.size(); ++i) TRY(move_mount_to(moved[i], kMoved[i]));
-  TRY(mount_scratch(start.read_only_root));
+  TRY(mount_scratch(sealed));
   TRY(shares.mount());
-  if (overlaid && start.read_only_root && ::mount(nullptr, "/", nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) < 0)
+  if (overlaid && sealed && ::mount(nullptr, "/", nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) < 0)
     return failed("make the root file system read-only");
   return {};
 }

@@ -21,16 +21,10 @@ enum class RootSource : uint8_t {
 enum class Writes : uint8_t {
   kPrivate,  // Go to memory of the VM and are gone with it.
   kRefused,  // Fail with "read-only file system".
+  kShared,   // Go to the directory on the host. For kDirectory.
 };
 
 enum class Access : uint8_t { kReadWrite, kReadOnly };
-
-// The root file system. It is never changed on the host.
-struct Root {
-  RootSource source = RootSource::kHost;
-  std::string path{};  // For kDirectory.
-  Writes writes = Writes::kPrivate;
-};
 
 // What the guest keeps of a share before it asks the host again.
 enum class ShareCache : uint8_t {
@@ -80,10 +74,21 @@ struct InjectedFile {
   InjectedLookups lookups = InjectedLookups::kAny;
 };
 
+// The root file system. It is never changed on the host, but with Writes::kShared.
+struct Root {
+  RootSource source = RootSource::kHost;
+  std::string path{};  // For kDirectory.
+  Writes writes = Writes::kPrivate;
+  std::vector<InjectedFile> injected{};      // For kDirectory.
+  std::optional<uint32_t> dax_window_mib{};  // As Share's.
+};
+
 // A directory or a single file of the host that the guest sees.
 struct Share {
   std::string host_path{};   // Relative paths start at the caller's working directory.
   std::string guest_path{};  // Absolute; made in the guest where it is missing.
+  std::string tag{};  // Of its virtio-fs device, 36 bytes at most. With one and without a guest_path a directory is
+                      // not mounted: a program in the guest may do that.
   Access access = Access::kReadWrite;
   ShareCache cache = ShareCache::kAuto;
   // For kAuto: how long the guest keeps names and attributes. Without: a second.
@@ -103,6 +108,19 @@ struct Share {
   // MiB of a window of guest addresses through which the guest maps files straight from the host's page cache (DAX); an
   // even number. A guest can use up as much memory more. Without: files are read into the guest's memory.
   std::optional<uint32_t> dax_window_mib{};
+};
+
+enum class VsockListener : uint8_t {
+  kHost,   // A program of the host listens on the socket; who connects to the port in the guest (CID 2) gets to it.
+  kGuest,  // A program in the guest listens on the port; who connects to the socket on the host, which the VM's process
+           // makes, gets to it.
+};
+
+// A port of the guest's vsock and a UNIX socket of the host that lead to each other.
+struct VsockPort {
+  uint32_t port = 0;  // From 16 on; those below are cloche's own.
+  std::string socket_path{};
+  VsockListener listener = VsockListener::kHost;
 };
 
 // Who the command runs as in the guest.
@@ -143,6 +161,8 @@ struct Config {
   Root root{};
   // What it sees besides; a share inside another one lies on top of it, whatever their order.
   std::vector<Share> shares{};
+  // Ways between programs of the host and of the guest.
+  std::vector<VsockPort> vsock_ports{};
   // Virtual CPUs, 1 to 16; more than the host has take turns.
   uint32_t cpus = 1;
   // The guest's whole memory in MiB; the host gives what is touched.

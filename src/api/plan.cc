@@ -13,6 +13,7 @@ Result<void> refuse_nul(const Config& config) {
     TRY(check("share", share.host_path));
     TRY(check("share", share.guest_path));
   }
+  for (const VsockPort& port : config.vsock_ports) TRY(check("vsock port", port.socket_path));
   TRY(check("root", config.root.path));
   TRY(check("working directory", config.working_directory));
   TRY(check("kernel", config.kernel_path));
@@ -26,6 +27,7 @@ Result<Plan> make_plan(const Config& config, const Installation& installation) {
   TRY(plan_size(config, plan));
   TRY(plan_root(config, plan));
   TRY(plan_shares(config, plan));
+  TRY(plan_vsock(config, plan));
   TRY(plan_console(config, plan));
   TRY(plan_command(config, plan));
   TRY(plan_user(config, plan));

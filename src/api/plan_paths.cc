@@ -16,6 +16,7 @@ namespace {
 
 // Each share is a device, and each device takes 37 of the 2048 characters that a kernel command line has.
 constexpr size_t kMaxShares = 40;
+constexpr size_t kMaxTag = 36;  // Virtio 1.2, 5.11.4.
 
 // The guest mounts these itself, and nothing runs without them.
 constexpr std::array<std::string_view, 3> kGuestsOwn{"/proc", "/sys", "/dev"};
@@ -111,9 +112,9 @@ Result<uint32_t> plan_timeout(const std::string& path, const Share& share) {
 }
 
 // What only the share's file system can tell, whether the directory is there, the VMM tells.
-Result<std::vector<wire::VmInjectedFile>> plan_injected(const Place& place, const Share& share) {
+Result<std::vector<wire::VmInjectedFile>> plan_injected(const Place& place, const std::vector<InjectedFile>& wanted) {
   std::vector<wire::VmInjectedFile> files;
-  for (const InjectedFile& file : share.injected) {
+  for (const InjectedFile& file : wanted) {
     auto bad = [&](std::string_view why) {
       return fail(ErrorCode::kInvalidArgument, fmt::format("share {}: inject \"{}\": {}", place.path, file.path, why));
     };
@@ -143,7 +144,7 @@ Result<uint32_t> plan_dax(const std::string& path, const Share& share, const Pla
   if (window_mib == 0 || window_mib % 2 != 0) return bad("is not possible; it takes an even number");
   // What a guest writes into mapped holes takes space that no request asks for.
   if (share.quota_bytes || share.quota_inodes) return bad("and a quota do not go together");
-  uint64_t total = window_mib, most = kMostWindowPerMemory * plan.vm.memory_mib;
+  uint64_t total = window_mib + plan.vm.root_dax_window_mib, most = kMostWindowPerMemory * plan.vm.memory_mib;
   for (const wire::VmShare& other : plan.vm.shares) total += other.dax_window_mib;
   if (total > most)
     return bad(
@@ -151,14 +152,32 @@ Result<uint32_t> plan_dax(const std::string& path, const Share& share, const Pla
   return window_mib;
 }
 
+Result<std::string> plan_guest_path(const Share& share, const Plan& plan) {
+  std::string path = TRY(clean_guest_path("share", share.guest_path));
+  TRY(check_guest_place(path));
+  auto taken = [&](const wire::Mount& mount) { return mount.path == path; };
+  if (std::ranges::any_of(plan.vm.start.mounts, taken))
+    return fail(ErrorCode::kInvalidArgument, fmt::format("share at {}: two shares have this place in the guest", path));
+  return path;
+}
+
+Result<std::string> plan_tag(const Share& share, const Plan& plan) {
+  std::string tag = share.tag.empty() ? fmt::format("share{}", plan.vm.shares.size()) : share.tag;
+  auto bad = [&](std::string_view why) {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("share {}: tag {}: {}", share.host_path, tag, why));
+  };
+  if (tag.size() > kMaxTag || tag.contains('\0'))
+    return bad(fmt::format("it must be text of {} bytes at most", kMaxTag));
+  auto taken = [&](const wire::VmShare& other) { return other.tag == tag; };
+  if (tag == plan.vm.root_tag || std::ranges::any_of(plan.vm.shares, taken)) return bad("another device has it");
+  return tag;
+}
+
 Result<void> plan_share(const Share& share, Plan& plan) {
   if (share.host_path.empty()) return fail(ErrorCode::kInvalidArgument, "share: the path on the host is empty");
-  std::string guest_path = TRY(clean_guest_path("share", share.guest_path));
-  TRY(check_guest_place(guest_path));
-  auto taken = [&](const wire::Mount& mount) { return mount.path == guest_path; };
-  if (std::ranges::any_of(plan.vm.start.mounts, taken))
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("share at {}: two shares have this place in the guest", guest_path));
+  std::string guest_path;
+  if (!share.guest_path.empty() || share.tag.empty()) guest_path = TRY(plan_guest_path(share, plan));
+  std::string tag = TRY(plan_tag(share, plan));
   Place place = TRY(find("share", share.host_path));
   bool is_file = S_ISREG(place.status.st_mode);
   if (!is_file && !S_ISDIR(place.status.st_mode))
@@ -166,12 +185,11 @@ Result<void> plan_share(const Share& share, Plan& plan) {
                 fmt::format("share {}: neither a directory nor a regular file", place.path));
   TRY(check_readable("share", place));
   bool read_only = share.access == Access::kReadOnly;
-  std::string tag = fmt::format("share{}", plan.vm.shares.size());
   auto users = TRY(plan_ids(place.path, share.users)), groups = TRY(plan_ids(place.path, share.groups));
   uint32_t timeout_ms = TRY(plan_timeout(place.path, share));
   uint64_t bytes = TRY(plan_quota(place.path, "bytes", share.quota_bytes));
   uint64_t inodes = TRY(plan_quota(place.path, "inodes", share.quota_inodes));
-  auto injected = TRY(plan_injected(place, share));
+  auto injected = TRY(plan_injected(place, share.injected));
   uint32_t dax_window_mib = TRY(plan_dax(place.path, share, plan));
   plan.vm.shares.push_back({.tag = tag,
                             .host_path = place.path,
@@ -188,15 +206,18 @@ Result<void> plan_share(const Share& share, Plan& plan) {
                             .groups = std::move(groups),
                             .injected = std::move(injected),
                             .dax_window_mib = dax_window_mib});
-  plan.vm.start.mounts.push_back({tag, guest_path, read_only, is_file});
+  if (!guest_path.empty()) plan.vm.start.mounts.push_back({tag, guest_path, read_only, is_file});
   return {};
 }
 
 }  // namespace
 
 Result<void> plan_root(const Config& config, Plan& plan) {
-  plan.vm.start.read_only_root = config.root.writes == Writes::kRefused;
+  plan.vm.start.root_writes = static_cast<wire::RootWrites>(config.root.writes);
   if (config.root.source == RootSource::kHost) {
+    if (config.root.writes == Writes::kShared || !config.root.injected.empty() || config.root.dax_window_mib)
+      return fail(ErrorCode::kInvalidArgument,
+                  "root: shared writes, injected files and a DAX window are for a root that is a directory");
     plan.vm.root = wire::RootKind::kHost;
     return {};
   }
@@ -208,6 +229,8 @@ Result<void> plan_root(const Config& config, Plan& plan) {
   TRY(check_readable("rootfs", place));
   plan.vm.root = wire::RootKind::kDirectory;
   plan.vm.root_path = place.path;
+  plan.vm.root_injected = TRY(plan_injected(place, config.root.injected));
+  plan.vm.root_dax_window_mib = TRY(plan_dax(place.path, {.dax_window_mib = config.root.dax_window_mib}, plan));
   return {};
 }
 

@@ -44,8 +44,7 @@ Result<sockaddr_un> address_of(const std::string& path, Fd& directory) {
 
 }  // namespace
 
-Result<Fd> bind_outer_socket(const std::string& path, const std::string& directory) {
-  remove_outer_socket(directory);
+Result<Fd> bind_socket(const std::string& path) {
   Fd folder;
   sockaddr_un address = TRY(address_of(path, folder));
   Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -56,6 +55,12 @@ Result<Fd> bind_outer_socket(const std::string& path, const std::string& directo
       return fail(ErrorCode::kInvalidArgument, "socket " + path + ": something is there", EEXIST);
     return fail_errno("bind socket " + path);
   }
+  return socket;
+}
+
+Result<Fd> bind_outer_socket(const std::string& path, const std::string& directory) {
+  remove_outer_socket(directory);
+  Fd socket = TRY(bind_socket(path));
   std::string note = fmt::format("{}\n{}", identity_of(path).value_or(""), path);
   if (auto noted = write_private_file(directory + kNote, std::as_bytes(std::span(note))); !noted) {
     ::unlink(path.c_str());

@@ -8,7 +8,9 @@
 
 namespace cloche::sandbox {
 
-// Binds a socket at `path` to which only its owner can connect, once it listens. What is there already is an error,
+// Binds a socket at `path` to which only its owner can connect, once it listens. What is there already is an error.
+Result<Fd> bind_socket(const std::string& path);
+// The same for one that a sandbox's process has. What is there already is an error,
 // unless it is the one noted in `directory`. The caller holds the sandbox's life.
 Result<Fd> bind_outer_socket(const std::string& path, const std::string& directory);
 // Removes the one noted in `directory`, where there is one. Not what somebody else has put in its place.

@@ -134,7 +134,7 @@ class Get {
 };
 
 constexpr const char* kSources[] = {"host", "directory"};
-constexpr const char* kWrites[] = {"private", "refused"};
+constexpr const char* kWrites[] = {"private", "refused", "shared"};
 constexpr const char* kAccess[] = {"read-write", "read-only"};
 constexpr const char* kCaches[] = {"none", "auto", "always"};
 constexpr const char* kAllowed[] = {"refused", "allowed"};
@@ -143,6 +143,7 @@ constexpr const char* kLocks[] = {"guest", "host"};
 constexpr const char* kKinds[] = {"file", "directory"};
 constexpr const char* kLookups[] = {"any", "one"};
 constexpr const char* kInputs[] = {"none", "carried"};
+constexpr const char* kListeners[] = {"host", "guest"};
 constexpr const char* kRestarts[] = {"no", "on-failure", "always"};
 
 void list(auto& field, IdRange& range) {
@@ -162,6 +163,7 @@ void list(auto& field, InjectedFile& file) {
 void list(auto& field, Share& share) {
   field("host_path", share.host_path);
   field("guest_path", share.guest_path);
+  field("tag", share.tag);
   field("access", share.access, kAccess);
   field("cache", share.cache, kCaches);
   field("timeout_ms", share.timeout);
@@ -180,6 +182,14 @@ void list(auto& field, Root& root) {
   field("source", root.source, kSources);
   field("path", root.path);
   field("writes", root.writes, kWrites);
+  field("injected", root.injected);
+  field("dax_window_mib", root.dax_window_mib);
+}
+
+void list(auto& field, VsockPort& port) {
+  field("port", port.port);
+  field("socket_path", port.socket_path);
+  field("listener", port.listener, kListeners);
 }
 
 void list(auto& field, User& user) {
@@ -202,6 +212,7 @@ void list(auto& field, Config& config) {
   field("arguments", config.arguments);
   field("root", config.root);
   field("shares", config.shares);
+  field("vsock_ports", config.vsock_ports);
   field("cpus", config.cpus);
   field("memory_mib", config.memory_mib);
   field("hostname", config.hostname);

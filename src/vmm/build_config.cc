@@ -8,8 +8,6 @@
 namespace cloche {
 namespace {
 
-constexpr const char* kRootTag = "root";
-
 Result<fs::Node> open_share(const wire::VmShare& share) {
   Fd fd = TRY(open_file(share.host_path, O_PATH));
   if (!share.is_file) return fs::Node::host(std::move(fd));
@@ -77,8 +75,13 @@ fs::Options share_options(const wire::VmShare& share, Ids ids) {
 }
 
 Result<MachineShare> open_root(const wire::VmConfig& config) {
-  // Nobody is expected to change a root file system under a running guest.
-  fs::Options options{.tag = kRootTag, .read_only = true, .cache = fs::Cache::kAlways};
+  // Nobody is expected to change a root file system under a running guest, but through that guest.
+  bool shared = config.start.root_writes == wire::RootWrites::kShared;
+  fs::Options options{.tag = config.root_tag,
+                      .read_only = !shared,
+                      .cache = shared ? fs::Cache::kAuto : fs::Cache::kAlways,
+                      .injected = injections_of(config.root_injected),
+                      .dax_window_bytes = uint64_t{config.root_dax_window_mib} << 20};
   if (config.root == wire::RootKind::kHost) return MachineShare{std::move(options), TRY(make_host_root())};
   Fd directory = TRY(open_file(config.root_path, O_PATH | O_DIRECTORY));
   options.users = map_caller(::geteuid(), 0);
@@ -104,7 +107,7 @@ Result<MachineConfig> build_config(wire::VmConfig config, Log log) {
   if (!config.console_path.empty())
     machine.console = TRY(open_file(config.console_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, 0644));
   machine.start = std::move(config.start);
-  machine.start.root_tag = kRootTag;
+  machine.start.root_tag = config.root_tag;
   machine.start.has_stdin = config.has_input;
   if (config.has_input) machine.input = Fd(STDIN_FILENO);
   machine.output = Fd(STDOUT_FILENO);

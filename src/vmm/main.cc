@@ -13,6 +13,7 @@
 #include "machine/machine.h"
 #include "vmm/build_config.h"
 #include "vmm/run_sandbox.h"
+#include "vmm/vsock_doors.h"
 
 namespace cloche {
 namespace {
@@ -111,9 +112,11 @@ Result<ExitReport> run_vm(int fd, wire::VmConfig config, const Tell& tell) {
           }));
   Timeline timeline(config.began_ns);
   timeline.mark("start cloche-vmm");
+  auto doors = TRY(VsockDoors::create(std::move(config.vsock_ports)));
   MachineConfig machine_config = TRY(build_config(std::move(config), std::move(log)));
   timeline.mark("open shares");
   auto machine = TRY(Machine::create(std::move(machine_config), std::move(timeline)));
+  TRY(doors->attach(*machine));
   TRY(take_commands(*machine, fd));
   tell(wire::encode_frame(wire::VmmFrame::kStarted));
   auto report = machine->run();

@@ -39,7 +39,7 @@ bool decode(std::span<const std::byte> payload, Hello& hello) {
 std::vector<std::byte> encode(const Start& start) {
   Writer to;
   to.put(std::string_view(start.root_tag));
-  put_bool(to, start.read_only_root);
+  to.put(start.root_writes);
   to.put(static_cast<uint32_t>(start.mounts.size()));
   for (const Mount& mount : start.mounts) {
     to.put(std::string_view(mount.tag));
@@ -71,7 +71,7 @@ std::vector<std::byte> encode(const Start& start) {
 bool decode(std::span<const std::byte> payload, Start& start) {
   Reader from(payload);
   from.get(start.root_tag);
-  get_bool(from, start.read_only_root);
+  from.get(start.root_writes);
   start.mounts.resize(from.count(10));
   for (Mount& mount : start.mounts) {
     from.get(mount.tag);
@@ -97,7 +97,7 @@ bool decode(std::span<const std::byte> payload, Start& start) {
   from.get(start.rows);
   from.get(start.columns);
   from.get(start.realtime_ns);
-  return from.done() && start.streams <= Streams::kTerminal;
+  return from.done() && start.streams <= Streams::kTerminal && start.root_writes <= RootWrites::kShared;
 }
 
 std::vector<std::byte> encode(const Exited& exited) {

@@ -65,9 +65,16 @@ enum class Streams : uint8_t {
   kTerminal = 1,  // one terminal for all three
 };
 
+// Where what the command writes to the root goes.
+enum class RootWrites : uint8_t {
+  kPrivate = 0,  // a private overlay in memory
+  kRefused = 1,  // nowhere: it is read-only
+  kShared = 2,   // to the host
+};
+
 struct Start {
-  std::string root_tag;         // virtio-fs tag of the root file system.
-  bool read_only_root = false;  // Without: a private overlay in memory on top of it.
+  std::string root_tag;  // virtio-fs tag of the root file system.
+  RootWrites root_writes = RootWrites::kPrivate;
   std::vector<Mount> mounts;
   std::string hostname;
   std::vector<std::string> arguments;    // argv; the first is looked up in PATH of `environment` when it has no slash.

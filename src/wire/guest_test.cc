@@ -10,7 +10,7 @@ namespace {
 Start full_start() {
   Start start;
   start.root_tag = "root";
-  start.read_only_root = true;
+  start.root_writes = RootWrites::kRefused;
   start.mounts = {{"tag", "/a", true, false}, {"two", "/b/c", false, true}};
   start.hostname = "box";
   start.arguments = {"sh", "", "-c", std::string("a\0b", 3)};

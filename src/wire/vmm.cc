@@ -72,6 +72,24 @@ void get_injected(Reader& from, std::vector<VmInjectedFile>& files) {
   }
 }
 
+void put_ports(Writer& to, const std::vector<VmVsockPort>& ports) {
+  to.put(static_cast<uint32_t>(ports.size()));
+  for (const VmVsockPort& port : ports) {
+    to.put(port.port);
+    put_text(to, port.socket_path);
+    put_flag(to, port.listens);
+  }
+}
+
+void get_ports(Reader& from, std::vector<VmVsockPort>& ports) {
+  ports.resize(from.count(9));
+  for (VmVsockPort& port : ports) {
+    from.get(port.port);
+    from.get(port.socket_path);
+    port.listens = get_flag(from);
+  }
+}
+
 void put_exec(Writer& to, const Exec& command) {
   std::vector<std::byte> whole = encode(AgentFrame::kExec, command);
   std::span<const std::byte> payload = std::span(whole).subspan(FrameHeader::kSize);
@@ -172,9 +190,11 @@ std::vector<std::byte> encode(const VmConfig& config) {
   to.put(config.memory_mib);
   for (const std::string* text :
        {&config.kernel_path, &config.init_path, &config.agent_path, &config.bundle_reader_path, &config.console_path,
-        &config.extra_command_line, &config.root_path})
+        &config.extra_command_line, &config.root_path, &config.root_tag})
     put_text(to, *text);
   to.put(config.root);
+  put_injected(to, config.root_injected);
+  to.put(config.root_dax_window_mib);
   to.put(static_cast<uint32_t>(config.shares.size()));
   for (const VmShare& share : config.shares) {
     put_text(to, share.tag);
@@ -193,6 +213,7 @@ std::vector<std::byte> encode(const VmConfig& config) {
     put_injected(to, share.injected);
     to.put(share.dax_window_mib);
   }
+  put_ports(to, config.vsock_ports);
   to.put(config.timeout_ms);
   to.put(config.log_level);
   to.put(config.began_ns);
@@ -207,9 +228,11 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
   from.get(config.cpus);
   from.get(config.memory_mib);
   for (std::string* text : {&config.kernel_path, &config.init_path, &config.agent_path, &config.bundle_reader_path,
-                            &config.console_path, &config.extra_command_line, &config.root_path})
+                            &config.console_path, &config.extra_command_line, &config.root_path, &config.root_tag})
     from.get(*text);
   from.get(config.root);
+  get_injected(from, config.root_injected);
+  from.get(config.root_dax_window_mib);
   config.shares.resize(from.count(50));
   for (VmShare& share : config.shares) {
     from.get(share.tag);
@@ -228,6 +251,7 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
     get_injected(from, share.injected);
     from.get(share.dax_window_mib);
   }
+  get_ports(from, config.vsock_ports);
   from.get(config.timeout_ms);
   from.get(config.log_level);
   from.get(config.began_ns);

@@ -120,6 +120,13 @@ struct VmSandbox {
   VmKelpie kelpie;
 };
 
+// A port of the guest's vsock and a UNIX socket of the host that lead to each other.
+struct VmVsockPort {
+  uint32_t port = 0;
+  std::string socket_path;  // Absolute.
+  bool listens = false;     // We do, on the socket, and the guest on the port; else both the other way round.
+};
+
 struct VmConfig {
   uint32_t cpus = 1;
   uint64_t memory_mib = 512;
@@ -127,12 +134,16 @@ struct VmConfig {
   std::string console_path;  // Empty: none.
   std::string extra_command_line;
   RootKind root = RootKind::kHost;
-  std::string root_path;        // For kDirectory.
-  std::vector<VmShare> shares;  // Without the root; start.mounts says where they go.
-  uint64_t timeout_ms = 0;      // 0: none.
-  uint8_t log_level = 1;        // LogLevel of base/log.h.
-  uint64_t began_ns = 0;        // CLOCK_MONOTONIC when libcloche began, for the timeline.
-  bool has_input = false;       // Whether fd 0 is carried to the command.
+  std::string root_path;  // For kDirectory, as are the next two.
+  std::vector<VmInjectedFile> root_injected;
+  uint32_t root_dax_window_mib = 0;  // 0: none.
+  std::string root_tag = "root";     // Of its virtio-fs device.
+  std::vector<VmShare> shares;       // Without the root; start.mounts says where they go.
+  std::vector<VmVsockPort> vsock_ports;
+  uint64_t timeout_ms = 0;  // 0: none.
+  uint8_t log_level = 1;    // LogLevel of base/log.h.
+  uint64_t began_ns = 0;    // CLOCK_MONOTONIC when libcloche began, for the timeline.
+  bool has_input = false;   // Whether fd 0 is carried to the command.
   VmSandbox sandbox;
   Start start;
 };
