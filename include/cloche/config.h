@@ -87,8 +87,6 @@ struct Root {
 struct Share {
   std::string host_path{};   // Relative paths start at the caller's working directory.
   std::string guest_path{};  // Absolute; made in the guest where it is missing.
-  std::string tag{};  // Of its virtio-fs device, 36 bytes at most. With one and without a guest_path a directory is
-                      // not mounted: a program in the guest may do that.
   Access access = Access::kReadWrite;
   ShareCache cache = ShareCache::kAuto;
   // For kAuto: how long the guest keeps names and attributes. Without: a second.
@@ -107,7 +105,10 @@ struct Share {
   std::vector<InjectedFile> injected{};  // Into a directory.
   // MiB of a window of guest addresses through which the guest maps files straight from the host's page cache (DAX); an
   // even number. A guest can use up as much memory more. Without: files are read into the guest's memory.
-  std::optional<uint32_t> dax_window_mib{};
+  std::optional<uint32_t> dax_window_mib {
+    std::string tag{};  // Of its virtio-fs device, 36 bytes at most. With one and without a guest_path a directory is
+                        // not mounted: a program in the guest may do that.
+  };
 };
 
 enum class VsockListener : uint8_t {
