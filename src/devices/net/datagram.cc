@@ -1,7 +1,6 @@
 #include "devices/net/datagram.h"
 
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cstring>
 
@@ -22,20 +21,15 @@ void grow_buffers(int socket) {
     static_cast<void>(::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted));
 }
 
-Datagram::~Datagram() {
-  if (!own_path_.empty()) ::unlink(own_path_.c_str());
-}
-
 Result<void> Datagram::greet(int socket) {
   if (::send(socket, kMagic, sizeof kMagic, MSG_NOSIGNAL) != sizeof kMagic)
     return fail_errno("greet the network's peer");
   return {};
 }
 
-Result<Datagram> Datagram::connect(const std::string& path, std::string own_path, Greeting greeting) {
+Result<Datagram> Datagram::connect(const std::string& path, const std::string& own_path, Greeting greeting) {
   Datagram made(TRY(unix_socket(SOCK_DGRAM)));
   TRY(bind_to(made.socket_, own_path));
-  made.own_path_ = std::move(own_path);
   TRY(connect_to(made.socket_, path));
   if (greeting == Greeting::kVfkit) TRY(greet(made.fd()));
   grow_buffers(made.fd());

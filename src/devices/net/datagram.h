@@ -14,11 +14,8 @@ enum class Greeting : uint8_t { kNone, kVfkit };
 class Datagram final : public BackEnd {
  public:
   explicit Datagram(Fd socket) : socket_(std::move(socket)) {}
-  ~Datagram() override;
-  Datagram(Datagram&&) = default;
-  Datagram& operator=(Datagram&&) = delete;
-  // Bound to `own_path`, for the peer answers to where a frame came from; it is removed at the end.
-  static Result<Datagram> connect(const std::string& path, std::string own_path, Greeting greeting);
+  // Bound to `own_path`, for the peer answers to where a frame came from. The path is the caller's to remove.
+  static Result<Datagram> connect(const std::string& path, const std::string& own_path, Greeting greeting);
 
   int fd() const override { return socket_.get(); }
   Received receive(std::span<std::byte> to) override;
@@ -28,7 +25,6 @@ class Datagram final : public BackEnd {
 
  private:
   Fd socket_;
-  std::string own_path_;
 };
 
 // So much may be on its way to the peer: without, one large frame fills a socket.

@@ -26,7 +26,11 @@ static_assert(sizeof(ConfigSpace) == 12);
 }  // namespace
 
 Net::Net(Options options, std::unique_ptr<BackEnd> back_end, EventLoop& loop, Log log)
-    : options_(options), back_end_(std::move(back_end)), loop_(loop), log_(std::move(log)), packet_(kMostPacket) {}
+    : options_(std::move(options)),
+      back_end_(std::move(back_end)),
+      loop_(loop),
+      log_(std::move(log)),
+      packet_(kMostPacket) {}
 
 Net::~Net() { Net::reset(); }
 
@@ -221,7 +225,9 @@ void Net::link_gone() {
   if (!std::exchange(state_.link_up, false)) return;
   link_up_ = false;
   wants_input_ = wants_output_ = false;
-  log_.warning("net: the other end of the network is gone; the guest has no link any more");
+  Result<void> checked = options_.check ? options_.check() : Result<void>();
+  log_.warning("net: the other end of the network is gone; the guest has no link any more{}{}", checked ? "" : ": ",
+               checked ? "" : checked.error().message());
   if (driver_ != nullptr && (state_.features & kStatus) != 0) driver_->config_changed();
 }
 

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -24,6 +25,8 @@ struct Options {
   Mac mac{};
   uint64_t offloads = 0;  // Of kOffloads, those offered to the guest.
   uint16_t mtu = 0;       // Where not 0, the guest is told.
+  // Where given: whether the network's other end is well, and why not.
+  std::function<Result<void>()> check{};
 };
 
 // All of a device that a snapshot has to hold.
