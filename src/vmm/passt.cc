@@ -116,7 +116,9 @@ Result<void> Passt::check() {
     if (why_.empty() && WIFSIGNALED(status)) why_ = "killed by signal " + std::to_string(WTERMSIG(status));
     if (why_.empty()) why_ = "it does not say why";
   }
-  return fail(ErrorCode::kUnavailable, "passt, which was to give the guest a network, has ended: " + why_);
+  std::string what = "passt, which gives the guest its network, has ended: " + why_;
+  if (why_.contains("nterface")) what += "; it needs a host with a default route, which the emulated machine is not";
+  return fail(ErrorCode::kUnavailable, std::move(what));
 }
 
 std::string Passt::last_words() const {

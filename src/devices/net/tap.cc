@@ -75,7 +75,7 @@ Received Tap::receive(std::span<std::byte> to) {
   do {
     got = ::read(fd(), to.data(), to.size());
   } while (got < 0 && errno == EINTR);
-  // EBADFD, EIO: the interface was removed, or is down and will say so again when it is up.
+  // EBADFD: the interface was removed.
   if (got < 0) return {errno == EAGAIN ? Moved::kLater : Moved::kGone};
   auto size = static_cast<size_t>(got);
   return {size < sizeof(Header) ? Moved::kDropped : Moved::kDone, size};
