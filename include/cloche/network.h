@@ -25,7 +25,7 @@ struct PublishedPort {
   uint16_t host_port = 0;
   uint16_t guest_port = 0;
   PortProtocol protocol = PortProtocol::kTcp;
-  // Of the host, to listen on; "0.0.0.0" for whoever reaches it.
+  // Of the host, to listen on; "0.0.0.0" for whoever reaches it. Not one of the loopback for UDP.
   std::string address = "127.0.0.1";
 };
 

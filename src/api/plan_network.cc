@@ -74,6 +74,8 @@ Result<void> check_features(const Network& network, const Complaint& bad) {
 
 std::string_view name_of(PortProtocol protocol) { return protocol == PortProtocol::kTcp ? "tcp" : "udp"; }
 
+bool is_loopback(const in_addr& address) { return ntohl(address.s_addr) >> 24 == 127; }
+
 Result<void> check_ports(const Network& network, const Complaint& bad) {
   if (!network.ports.empty() && network.kind != NetworkKind::kPasst)
     return bad("ports", "only passt publishes ports; elsewhere it is up to whoever is at the other end");
@@ -83,6 +85,11 @@ Result<void> check_ports(const Network& network, const Complaint& bad) {
     if (port.host_port == 0 || port.guest_port == 0) return bad("ports", "a port is one of 1 to 65535");
     if (::inet_pton(AF_INET, port.address.c_str(), &address) != 1)
       return bad("ports", fmt::format("'{}' is no IPv4 address", printable(port.address)));
+    // passt gives a caller from the loopback the gateway's address, and with --no-map-gw the answers would go there.
+    if (port.protocol == PortProtocol::kUdp && is_loopback(address))
+      return bad("ports", fmt::format("{}/udp: answers from the guest do not reach callers at a loopback address; name "
+                                      "another one of the host's, or all, as 0.0.0.0:{}:{}/udp",
+                                      port.host_port, port.host_port, port.guest_port));
     if (!seen.emplace(port.address, port.protocol, port.host_port).second)
       return bad("ports",
                  fmt::format("port {}/{} of the host is published twice", port.host_port, name_of(port.protocol)));

@@ -92,6 +92,8 @@ TEST_F(PlanNetworkTest, WhatIsWrongIsNamed) {
   EXPECT_THAT(why({.mtu = 576}), HasSubstr("MTU"));
   EXPECT_THAT(why({.ports = {{.host_port = 0, .guest_port = 80}}}), HasSubstr("ports"));
   EXPECT_THAT(why({.ports = {{.host_port = 1, .guest_port = 1, .address = "host"}}}), HasSubstr("'host'"));
+  EXPECT_THAT(why({.ports = {{.host_port = 53, .guest_port = 53, .protocol = PortProtocol::kUdp}}}),
+              HasSubstr("0.0.0.0:53:53/udp"));
   EXPECT_THAT(why({.ports = {{.host_port = 1, .guest_port = 1}, {.host_port = 1, .guest_port = 2}}}),
               HasSubstr("twice"));
   EXPECT_THAT(why({.kind = NetworkKind::kTap, .path = "t", .ports = {{.host_port = 1, .guest_port = 1}}}),

@@ -78,7 +78,8 @@ Result<Network> parse_network(const std::string& text) {
 
 Result<PublishedPort> parse_published_port(const std::string& text) {
   auto wrong = [&] {
-    return bad(fmt::format("'{}' is no port to publish; write it as 8080:80, 0.0.0.0:8080:80 or 5353:53/udp", text));
+    return bad(
+        fmt::format("'{}' is no port to publish; write it as 8080:80, 0.0.0.0:8080:80 or 0.0.0.0:5353:53/udp", text));
   };
   PublishedPort port;
   std::string_view rest = text;

@@ -29,7 +29,7 @@ def answers(address, port):
 @deadline(300)
 def test_the_host_reaches_the_guest():
     enter_namespace()
-    guest = start(["python3", "-c", SERVE], ["--net", "-p", "8080:80", "-p", "8081:81/udp"])
+    guest = start(["python3", "-c", SERVE], ["--net", "-p", "8080:80", "-p", f"{HOST}:8081:81/udp"])
     assert guest.stdout.readline() == b"ready\n", guest.stderr.read()
     assert answers(HOST, 8080) is None  # At 127.0.0.1 alone.
     with answers("127.0.0.1", 8080) as client:
@@ -38,7 +38,7 @@ def test_the_host_reaches_the_guest():
         assert client.makefile("rb").read() == b"hello from the guest\nhello from the host\n"
     peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     peer.settimeout(60)
-    peer.sendto(b"datagram", ("127.0.0.1", 8081))
+    peer.sendto(b"datagram", (HOST, 8081))
     assert peer.recv(100) == b"DATAGRAM"
     _, err = guest.communicate(timeout=60)
     assert (guest.returncode, err) == (0, b"")
@@ -73,4 +73,5 @@ def test_what_cannot_be_published():
     refuses(cloche("run", "-p", "8080:80", "--", "true"), "-p", "--net")
     refuses(cloche("run", "--net", "tap=t0", "-p", "8080:80", "--", "true"), "-p")
     refuses(cloche("run", "--net", "-p", "0:80", "--", "true"), "port")
+    refuses(cloche("run", "--net", "-p", "53:53/udp", "--", "true"), "0.0.0.0:53:53/udp")
     refuses(cloche("run", "--net", "-p", "80", "--", "true"), "8080:80")
