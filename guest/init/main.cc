@@ -9,6 +9,7 @@
 #include "guest/init/control.h"
 #include "guest/init/host_link.h"
 #include "guest/init/mounts.h"
+#include "guest/init/network.h"
 #include "guest/init/paths.h"
 #include "guest/init/power.h"
 #include "guest/init/process.h"
@@ -39,7 +40,10 @@ Result<void> prepare_command(const wire::Start& start, Streams& streams) {
   TRY(streams.connect(start));
   set_clock(start.realtime_ns);
   set_hostname(start.hostname);
+  Network network;
+  TRY(network.begin(start));  // Its questions are on their way while the root is mounted.
   TRY(mount_root(start));
+  TRY(network.finish());
   if (!start.working_directory.empty()) TRY(make_place(start.working_directory, Place::kDirectory));
   return streams.open(start);
 }

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "cloche/network.h"
+
 namespace cloche {
 
 enum class RootSource : uint8_t {
@@ -164,6 +166,8 @@ struct Config {
   std::vector<Share> shares{};
   // Ways between programs of the host and of the guest.
   std::vector<VsockPort> vsock_ports{};
+  // Its network interfaces, eth0, eth1 ... Without, it has no network.
+  std::vector<Network> networks{};
   // Virtual CPUs, 1 to 16; more than the host has take turns.
   uint32_t cpus = 1;
   // The guest's whole memory in MiB; the host gives what is touched.

@@ -8,17 +8,19 @@
 
 #include <array>
 #include <cerrno>
+#include <vector>
 
 namespace cloche {
 namespace {
 
 constexpr int kSocketInChild = 3;
-constexpr int kFirstClosed = kSocketInChild + 1;
+static_assert(kFirstPassed == kSocketInChild + 1);
 
 // What posix_spawn is to do in the child, freed when done.
 class Actions {
  public:
-  Actions() { ::posix_spawn_file_actions_init(&actions_); }
+  // The child's descriptors are those below `first_closed`.
+  explicit Actions(int first_closed) : first_closed_(first_closed) { ::posix_spawn_file_actions_init(&actions_); }
   Actions(const Actions&) = delete;
   Actions& operator=(const Actions&) = delete;
   ~Actions() { ::posix_spawn_file_actions_destroy(&actions_); }
@@ -30,21 +32,22 @@ class Actions {
       ::posix_spawn_file_actions_addopen(&actions_, target, "/dev/null", O_RDWR, 0);
       return {};
     }
-    if (fd != target && fd <= kSocketInChild) {
-      Fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, kFirstClosed));
+    if (fd != target && fd < first_closed_) {
+      Fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, first_closed_));
       if (!copy) return fail_errno("duplicate a file descriptor");
       fd = copy.get();
-      copies_[static_cast<size_t>(target)] = std::move(copy);
+      copies_.push_back(std::move(copy));
     }
     ::posix_spawn_file_actions_adddup2(&actions_, fd, target);  // Clears close-on-exec even where both are the same.
     return {};
   }
-  void close_the_rest() { ::posix_spawn_file_actions_addclosefrom_np(&actions_, kFirstClosed); }
+  void close_the_rest() { ::posix_spawn_file_actions_addclosefrom_np(&actions_, first_closed_); }
   const posix_spawn_file_actions_t* get() const { return &actions_; }
 
  private:
   posix_spawn_file_actions_t actions_;
-  std::array<Fd, kFirstClosed> copies_;
+  int first_closed_;
+  std::vector<Fd> copies_;
 };
 
 // The VM's process ignores these, and must not die of one before it has come to that: they are blocked from the start.
@@ -72,15 +75,17 @@ class Attributes {
 
 }  // namespace
 
-Result<LaunchedVmm> launch_vmm(const std::string& program, const StandardStreams& streams) {
+Result<LaunchedVmm> launch_vmm(const std::string& program, const StandardStreams& streams,
+                               std::span<const int> passed) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) return fail_errno("create a socket pair");
   Fd ours(ends[0]), theirs(ends[1]);
-  Actions actions;
+  Actions actions(kFirstPassed + static_cast<int>(passed.size()));
   TRY(actions.pass(streams.input, 0));
   TRY(actions.pass(streams.output, 1));
   TRY(actions.pass(streams.error, 2));
   TRY(actions.pass(theirs.get(), kSocketInChild));
+  for (size_t i = 0; i < passed.size(); ++i) TRY(actions.pass(passed[i], kFirstPassed + static_cast<int>(i)));
   actions.close_the_rest();
   Attributes attributes;
   std::string name = "cloche-vmm", flag = "--fd", number = std::to_string(kSocketInChild);

@@ -14,6 +14,7 @@ Result<void> refuse_nul(const Config& config) {
     TRY(check("share", share.guest_path));
   }
   for (const VsockPort& port : config.vsock_ports) TRY(check("vsock port", port.socket_path));
+  for (const Network& network : config.networks) TRY(check("network", network.path));
   TRY(check("root", config.root.path));
   TRY(check("working directory", config.working_directory));
   TRY(check("kernel", config.kernel_path));
@@ -32,6 +33,7 @@ Result<Plan> make_plan(const Config& config, const Installation& installation) {
   TRY(plan_command(config, plan));
   TRY(plan_user(config, plan));
   TRY(plan_limits(config, plan));
+  TRY(plan_networks(config, plan));
   TRY(plan_kernel(config, installation, plan));
   plan.vm.log_level = static_cast<uint8_t>(config.verbosity);
   return plan;

@@ -14,6 +14,7 @@ namespace cloche {
 struct Plan {
   wire::VmConfig vm;
   std::vector<std::string> notes;  // What is allowed and worth a warning.
+  std::vector<int> descriptors;    // Of the caller's, what the VM's process is to have besides: from kFirstPassed on.
 };
 
 // The first wrong field of `config` as an error that names it, its value and what to do.
@@ -21,14 +22,15 @@ Result<Plan> make_plan(const Config& config, const Installation& installation);
 
 Result<void> refuse_nul(const Config& config);
 // The parts of make_plan(); each checks some fields and fills in the plan from them.
-Result<void> plan_size(const Config& config, Plan& plan);     // plan_size.cc
-Result<void> plan_root(const Config& config, Plan& plan);     // plan_paths.cc
-Result<void> plan_shares(const Config& config, Plan& plan);   // plan_paths.cc
-Result<void> plan_vsock(const Config& config, Plan& plan);    // plan_vsock.cc
-Result<void> plan_console(const Config& config, Plan& plan);  // plan_paths.cc
-Result<void> plan_command(const Config& config, Plan& plan);  // plan_command.cc
-Result<void> plan_user(const Config& config, Plan& plan);     // plan_command.cc, after plan_root
-Result<void> plan_limits(const Config& config, Plan& plan);   // plan_limits.cc
+Result<void> plan_size(const Config& config, Plan& plan);      // plan_size.cc
+Result<void> plan_root(const Config& config, Plan& plan);      // plan_paths.cc
+Result<void> plan_shares(const Config& config, Plan& plan);    // plan_paths.cc
+Result<void> plan_console(const Config& config, Plan& plan);   // plan_paths.cc
+Result<void> plan_command(const Config& config, Plan& plan);   // plan_command.cc
+Result<void> plan_user(const Config& config, Plan& plan);      // plan_command.cc, after plan_root
+Result<void> plan_limits(const Config& config, Plan& plan);    // plan_limits.cc
+Result<void> plan_networks(const Config& config, Plan& plan);  // plan_network.cc
+Result<void> plan_vsock(const Config& config, Plan& plan);     // plan_vsock.cc
 Result<void> plan_kernel(const Config& config, const Installation& installation, Plan& plan);  // plan_kernel.cc
 
 }  // namespace cloche

@@ -94,6 +94,8 @@ Result<Sandbox> Sandbox::create(SandboxConfig config, const std::string& home) {
   if (config.name.empty()) config.name = sandbox::make_name();
   TRY(sandbox::check_name(config.name));
   for (Share& share : config.vm.shares) make_absolute(share.host_path);
+  for (Network& network : config.vm.networks)
+    if (network.kind != NetworkKind::kTap) make_absolute(network.path);
   make_absolute(config.vm.root.path);
   make_absolute(config.vm.kernel_path);
   make_absolute(config.vm.console_path);

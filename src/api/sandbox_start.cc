@@ -177,6 +177,10 @@ void end_late_one(const std::string& run_directory) {
 Result<void> plan_sandbox(const SandboxConfig& config) {
   if (config.log_files == 0 || config.log_mib == 0)
     return fail(ErrorCode::kInvalidArgument, "log: at least one file of one MiB is kept");
+  for (size_t index = 0; index < config.vm.networks.size(); ++index)
+    if (config.vm.networks[index].fd != -1)
+      return fail(ErrorCode::kInvalidArgument,
+                  fmt::format("network {}: fd: a sandbox, which outlives its maker, needs a path", index));
   TRY(plan_vm(config));
   return {};
 }
@@ -191,6 +195,7 @@ Result<wire::Exec> plan_exec(const Config& vm, const ExecConfig& exec) {
   if (exec.user) config.user = *exec.user;
   if (exec.limits) config.limits = *exec.limits;
   config.terminal = exec.terminal;
+  config.networks.clear();
   config.shares.clear();  // They are mounted; that the host's side is gone is no matter here.
   Plan plan;
   if (config.root.source == RootSource::kDirectory) plan.vm.root_path = config.root.path;

@@ -49,7 +49,7 @@ Result<void> VmProcess::start() {
   if (state_ != State::kPlanned) return fail(ErrorCode::kInvalidArgument, "start a VM that was started before");
   for (const std::string& note : plan_.notes) log(Verbosity::kWarning, note);
   plan_.vm.began_ns = monotonic_now_ns();
-  LaunchedVmm launched = TRY(launch_vmm(program_, config_.streams));
+  LaunchedVmm launched = TRY(launch_vmm(program_, config_.streams, plan_.descriptors));
   pid_ = launched.pid;
   socket_ = std::move(launched.socket);
   state_ = State::kRunning;

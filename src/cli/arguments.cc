@@ -14,6 +14,15 @@ std::unexpected<Error> bad(std::string what) { return fail(ErrorCode::kInvalidAr
 
 // Whether a value must follow. One that may be left out stands behind a '=' (--timings=FILE).
 bool takes_value(const CLI::Option& option) { return option.get_items_expected_min() > 0; }
+
+// Whether `word`, behind such a flag, is its value all the same: of the forms that the flag's own text shows, as in
+// "[=tap=NAME|stream=PATH]", it has the beginning of one. Words like that are no commands.
+bool is_value_of(const CLI::Option& option, const std::string& word) {
+  std::string begin = word.substr(0, word.find('=') + 1);
+  if (begin.size() < 2) return false;
+  const std::string& forms = option.get_option_text();
+  return forms.find("=" + begin) != std::string::npos || forms.find("|" + begin) != std::string::npos;
+}
 bool may_have_value(const CLI::Option& option) { return option.get_items_expected_max() > 0; }
 
 std::unexpected<Error> unknown_flag(const CLI::App& app, const std::string& name) {
@@ -55,6 +64,10 @@ class Splitter {
     if (equals == std::string::npos && takes_value(*option)) return take_value(name);
     if (equals != std::string::npos && !may_have_value(*option)) return bad(fmt::format("{} takes no value", name));
     found_.flags.push_back(name);
+    if (equals == std::string::npos && !rest_.empty() && is_value_of(*option, rest_.front())) {
+      found_.flags.push_back(rest_.front());
+      rest_ = rest_.subspan(1);
+    }
     if (equals != std::string::npos) found_.flags.push_back(word.substr(equals + 1));
     return {};
   }

@@ -8,6 +8,7 @@
 
 #include "cli/arguments.h"
 #include "cli/carry.h"
+#include "cli/network_flags.h"
 #include "cli/outcome.h"
 #include "cli/say.h"
 #include "cli/terminal.h"
@@ -70,6 +71,7 @@ int create_command(const Invocation& invocation) {
   if (!parsed) return complain(parsed.error());
   if (!*parsed) return 0;
   request.config.arguments = std::move(**parsed);
+  if (auto placed = place_ports(request); !placed) return complain(placed.error());
   if (auto kept = keep_streams(request); !kept) return complain(kept.error());
   auto sandbox = create(request);
   if (!sandbox) return complain(sandbox.error());

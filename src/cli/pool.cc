@@ -103,6 +103,8 @@ int serve_command(const Invocation& invocation, std::span<const std::string> wor
   request.pool.log = [name = request.pool.name](std::string_view line) { say(fmt::format("pool {}: {}", name, line)); };
   if (request.pool.name.empty())
     return complain({ErrorCode::kInvalidArgument, 0, "pool serve: name it, with --name NAME"});
+  if (!request.create.ports.empty())
+    return complain({ErrorCode::kInvalidArgument, 0, "-p: a port leads to one sandbox, and a pool has several"});
   if (request.pool.sandbox.idle_timeout)
     return complain({ErrorCode::kInvalidArgument, 0, "--idle-timeout: a pool has --idle-time"});
   auto elsewhere = needs_machine(request.create.machine, request.create.config.verbosity);

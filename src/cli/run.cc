@@ -11,6 +11,7 @@
 #include "cli/carry.h"
 #include "cli/command.h"
 #include "cli/create.h"
+#include "cli/network_flags.h"
 #include "cli/outcome.h"
 #include "cli/run_flags.h"
 #include "cli/say.h"
@@ -57,6 +58,7 @@ Result<std::optional<RunRequest>> read_request(const Invocation& invocation) {
   if (!parsed) return std::unexpected(std::move(parsed).error());
   if (!*parsed) return std::nullopt;
   request.config.arguments = std::move(**parsed);
+  if (auto placed = place_ports(request); !placed) return std::unexpected(std::move(placed).error());
   std::string flag = request.detach == Detach::kYes ? "" : sandbox_flag_of(request.sandbox);
   if (!flag.empty()) return fail(ErrorCode::kInvalidArgument, flag + ": it is for a sandbox; add -d");
   auto looked = request.detach == Detach::kYes ? keep_streams(request) : look_at_streams(request);

@@ -6,6 +6,7 @@
 
 #include "cli/flag.h"
 #include "cli/help.h"
+#include "cli/network_flags.h"
 #include "cli/upkeep_flags.h"
 #include "cli/values.h"
 
@@ -23,7 +24,7 @@ constexpr const char* kFooter =
     "  cloche run -it -- bash\n"
     "  cloche run --rootfs ./debian --memory 2G --cpus 4 --timeout 10m -- ./build.sh\n"
     "  tar c src | cloche run -- tar t\n"
-    "  cloche run -d --name web -- python3 -m http.server\n"
+    "  cloche run -d --name web --net -p 8080:8000 -- python3 -m http.server\n"
     "\n"
     "Exit code: the command's own; 128 + n when signal n ended it; 127 when it is not in the\n"
     "guest, 126 when it cannot be executed, 125 for everything else, with one line saying why.";
@@ -197,6 +198,7 @@ void add_run_flags(CLI::App& app, RunRequest& request) {
   add_file_flags(app, request.config);
   add_command_flags(app, request.config);
   add_stream_flags(app, request);
+  add_network_flags(app, request);
   add_machine_flags(app, request);
   app.add_flag_callback(
          "-d,--detach", [&] { request.detach = Detach::kYes; }, "Leave it running as a sandbox, and print its id")
@@ -215,6 +217,7 @@ void add_create_flags(CLI::App& app, RunRequest& request) {
   add_file_flags(app, request.config);
   add_command_flags(app, request.config);
   add_kept_stream_flags(app, request);
+  add_network_flags(app, request);
   add_machine_flags(app, request);
   add_upkeep_flags(app, request.sandbox);
   app.get_help_ptr()->group("What it says");

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cloche/sandbox.h"
 
@@ -30,8 +31,9 @@ enum class Detach { kNo, kYes };
 
 struct RunRequest {
   Config config;
-  SandboxConfig sandbox;  // Without its `vm`, which is `config`.
-  std::string home;       // Where sandboxes are kept; empty: as usual.
+  SandboxConfig sandbox;             // Without its `vm`, which is `config`.
+  std::vector<PublishedPort> ports;  // For the network that passt serves.
+  std::string home;                  // Where sandboxes are kept; empty: as usual.
   Detach detach = Detach::kNo;
   MachineUse machine = MachineUse::kAuto;
   InputChoice input = InputChoice::kAuto;

@@ -119,6 +119,24 @@ void add_upkeep(const SandboxInfo& info, nlohmann::json& values) {
   values["pids_limit"] = limit(limits.processes);
 }
 
+nlohmann::json networks_json(const std::vector<Network>& networks) {
+  constexpr const char* kKinds[] = {"passt", "stream", "datagram", "tap"};
+  auto all = nlohmann::json::array();
+  for (const Network& network : networks) {
+    auto ports = nlohmann::json::array();
+    for (const PublishedPort& port : network.ports)
+      ports.push_back({{"address", port.address},
+                       {"host", port.host_port},
+                       {"guest", port.guest_port},
+                       {"protocol", port.protocol == PortProtocol::kTcp ? "tcp" : "udp"}});
+    all.push_back({{"kind", kKinds[static_cast<size_t>(network.kind)]},
+                   {"path", network.path},
+                   {"dhcp", network.dhcp == Dhcp::kOn},
+                   {"ports", std::move(ports)}});
+  }
+  return all;
+}
+
 nlohmann::json kelpie_json(const std::optional<KelpiePort>& port) {
   if (!port) return nullptr;
   return {{"path", port->socket_path},
@@ -159,6 +177,7 @@ nlohmann::json sandbox_json(const SandboxInfo& info) {
       {"uid", vm.user.uid},
       {"root", vm.root.source == RootSource::kHost ? std::string("host") : vm.root.path},
       {"shares", std::move(shares)},
+      {"networks", networks_json(vm.networks)},
       {"stop_timeout_ms", info.config.stop_grace.count()},
       {"kelpie_port", kelpie_json(info.config.kelpie)},
       {"idle_timeout_ms", info.config.idle_timeout ? nlohmann::json(info.config.idle_timeout->count()) : nullptr},

@@ -85,6 +85,10 @@ Result<void> Machine::create_devices() {
     TRY(add_device(*shares_.back(), std::move(name)));
   }
   TRY(add_device(rng_, "rng"));
+  for (MachineNetwork& network : config_.networks) {
+    networks_.push_back(std::make_unique<net::Net>(network.options, std::move(network.back_end), *loop_, config_.log));
+    TRY(add_device(*networks_.back(), fmt::format("net {}", networks_.size() - 1)));
+  }
   timeline_.mark("create devices");
   return {};
 }

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "devices/fs/fs.h"
+#include "devices/net/net.h"
 #include "wire/guest.h"
 
 namespace cloche {
@@ -19,15 +21,21 @@ struct MachineShare {
   fs::Node root;
 };
 
+struct MachineNetwork {
+  net::Options options;
+  std::unique_ptr<net::BackEnd> back_end;
+};
+
 struct MachineConfig {
   unsigned cpus = 1;
   uint64_t memory_mib = 512;
   std::string kernel_path;
-  std::string init_path;             // cloche-init, the guest's PID 1.
-  std::string agent_path;            // cloche-agent, for a start.is_agent. Else empty.
-  std::string bundle_reader_path;    // The program that opens a libkrunfw library for us.
-  std::string extra_command_line;    // Appended to the kernel's command line.
-  std::vector<MachineShare> shares;  // wire::Start names them by tag.
+  std::string init_path;                 // cloche-init, the guest's PID 1.
+  std::string agent_path;                // cloche-agent, for a start.is_agent. Else empty.
+  std::string bundle_reader_path;        // The program that opens a libkrunfw library for us.
+  std::string extra_command_line;        // Appended to the kernel's command line.
+  std::vector<MachineShare> shares;      // wire::Start names them by tag.
+  std::vector<MachineNetwork> networks;  // eth0, eth1 ...
   wire::Start start;
   // The command's streams on this side: stdin (or the terminal), stdout, stderr. An empty one is not connected.
   Fd input, output, error;

@@ -123,6 +123,8 @@ fs::Node make_etc() {
   }
   for (auto& [parent, children] : nested) etc.emplace_back(parent, fs::Node::directory(std::move(children)));
   etc.emplace_back("hosts", fs::Node::file("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"));
+  // What a network's DNS servers are written over.
+  etc.emplace_back("resolv.conf", fs::Node::file(""));
   etc.emplace_back("mtab", fs::Node::symlink("/proc/self/mounts"));
   return fs::Node::directory(std::move(etc));
 }

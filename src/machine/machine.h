@@ -15,6 +15,7 @@
 #include "devices/console.h"
 #include "devices/console_log.h"
 #include "devices/i8042.h"
+#include "devices/net/net.h"
 #include "devices/rng.h"
 #include "devices/serial.h"
 #include "devices/vsock/vsock.h"
@@ -94,6 +95,7 @@ class Machine {
 
   // Loop thread.
   void greet(const wire::Hello& hello);
+  Result<void> check_networks() const;
   void take_report(const wire::Exited& exited);
   void guest_gone(EndKind kind, std::string detail);
   void classify(EndKind kind, std::string detail);
@@ -123,6 +125,7 @@ class Machine {
   Console console_;
   vsock::Vsock vsock_;
   std::vector<std::unique_ptr<fs::Fs>> shares_;
+  std::vector<std::unique_ptr<net::Net>> networks_;
   std::vector<MemoryRegion> windows_;
   std::vector<uint64_t> seen_repairs_;  // Loop thread: of windows, how many each vCPU has been told of.
   std::vector<std::unique_ptr<VmIrq>> irqs_;
@@ -139,6 +142,7 @@ class Machine {
 
   std::optional<EndKind> ended_;
   std::string detail_;
+  std::optional<Error> failure_;  // Of the host, which run() is to return.
   std::optional<wire::Exited> exited_;
   uint64_t first_run_ns_ = 0, hello_ns_ = 0, start_sent_ns_ = 0, exited_ns_ = 0;
   wire::Hello hello_;

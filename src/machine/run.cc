@@ -40,6 +40,7 @@ Result<ExitReport> Machine::run() {
 
   TRY(loop_->run());
   stop_cpus();
+  if (failure_) return std::unexpected(std::move(*failure_));
   return make_report();
 }
 
@@ -100,9 +101,20 @@ void Machine::cpu_ended(EndKind kind, std::string detail) {
 
 void Machine::greet(const wire::Hello& hello) {
   hello_ = hello;
+  if (auto checked = check_networks(); !checked) {
+    failure_ = std::move(checked).error();
+    return end(EndKind::kStopped, failure_->message());
+  }
   config_.start.realtime_ns = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch() / 1ns);
   session_.start(config_.start);
   start_sent_ns_ = monotonic_ns();
+}
+
+// Whoever was to be at a network's other end has had the time of the guest's boot to find that it cannot.
+Result<void> Machine::check_networks() const {
+  for (const MachineNetwork& network : config_.networks)
+    if (network.options.check) TRY(network.options.check());
+  return {};
 }
 
 void Machine::take_report(const wire::Exited& exited) {

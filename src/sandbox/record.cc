@@ -71,6 +71,10 @@ class Put {
   static json of(const std::optional<T>& value) {
     return value ? of(*value) : json();
   }
+  template <size_t N>
+  static json of(const std::array<uint8_t, N>& bytes) {
+    return std::vector<uint8_t>(bytes.begin(), bytes.end());
+  }
   template <typename T>
   static json of(const std::vector<T>& values) {
     json all = json::array();
@@ -120,6 +124,10 @@ class Get {
   static void take(const json& from, std::optional<T>& value) {
     value.reset();
     if (!from.is_null()) take(from, value.emplace());
+  }
+  template <size_t N>
+  static void take(const json& from, std::array<uint8_t, N>& bytes) {
+    for (size_t i = 0; i < N; ++i) bytes[i] = from.at(i).get<uint8_t>();
   }
   template <typename T>
   static void take(const json& from, std::vector<T>& values) {
@@ -178,6 +186,29 @@ void list(auto& field, Share& share) {
   field("dax_window_mib", share.dax_window_mib);
 }
 
+constexpr const char* kNetworks[] = {"passt", "stream", "datagram", "tap"};
+constexpr const char* kProtocols[] = {"tcp", "udp"};
+constexpr const char* kGreetings[] = {"none", "vfkit"};
+constexpr const char* kDhcp[] = {"on", "off"};
+
+void list(auto& field, PublishedPort& port) {
+  field("host_port", port.host_port);
+  field("guest_port", port.guest_port);
+  field("protocol", port.protocol, kProtocols);
+  field("address", port.address);
+}
+
+void list(auto& field, Network& network) {  // Without its descriptor, which a sandbox cannot have.
+  field("kind", network.kind, kNetworks);
+  field("path", network.path);
+  field("greeting", network.greeting, kGreetings);
+  field("mac", network.mac);
+  field("features", network.features);
+  field("mtu", network.mtu);
+  field("ports", network.ports);
+  field("dhcp", network.dhcp, kDhcp);
+}
+
 void list(auto& field, Root& root) {
   field("source", root.source, kSources);
   field("path", root.path);
@@ -213,6 +244,7 @@ void list(auto& field, Config& config) {
   field("root", config.root);
   field("shares", config.shares);
   field("vsock_ports", config.vsock_ports);
+  field("networks", config.networks);
   field("cpus", config.cpus);
   field("memory_mib", config.memory_mib);
   field("hostname", config.hostname);

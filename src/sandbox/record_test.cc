@@ -30,6 +30,14 @@ Record full_record() {
   std::string every_byte(256, '\0');
   for (size_t i = 0; i < every_byte.size(); ++i) every_byte[i] = static_cast<char>(i);
   vm.shares[0].injected = {{.path = "f", .contents = every_byte, .mode = 0600, .lookups = InjectedLookups::kOne}};
+  vm.networks = {{.kind = NetworkKind::kDatagram,
+                  .path = "/run/g.sock",
+                  .greeting = DatagramGreeting::kVfkit,
+                  .mac = std::array<uint8_t, 6>{2, 0, 0, 0, 0, 255},
+                  .features = UINT64_MAX,
+                  .mtu = 1400,
+                  .dhcp = Dhcp::kOff},
+                 {.ports = {{1, 2, PortProtocol::kUdp, "0.0.0.0"}}}};
   vm.user = {.uid = 1000, .gid = 1};
   vm.limits = {{.resource = "nofile", .soft = 1, .hard = kUnlimited}};
   vm.timeout = std::chrono::milliseconds(9);
@@ -53,6 +61,9 @@ TEST(Record, ComesBack) {
   EXPECT_EQ(read->config.restart.when, RestartWhen::kOnFailure);
   EXPECT_EQ(read->config.health.command, record.config.health.command);
   EXPECT_EQ(read->config.limits.processes, 77u);
+  ASSERT_EQ(read->config.vm.networks.size(), 2u);
+  EXPECT_EQ(read->config.vm.networks[0].mac, record.config.vm.networks[0].mac);
+  EXPECT_EQ(read->config.vm.networks[1].ports[0].guest_port, 2);
 }
 
 TEST(Record, AnEmptyOneComesBack) {

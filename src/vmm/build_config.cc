@@ -91,7 +91,7 @@ Result<MachineShare> open_root(const wire::VmConfig& config) {
 
 }  // namespace
 
-Result<MachineConfig> build_config(wire::VmConfig config, Log log) {
+Result<MachineConfig> build_config(wire::VmConfig config, Log log, Companions& companions) {
   MachineConfig machine;
   machine.cpus = config.cpus;
   machine.memory_mib = config.memory_mib;
@@ -104,6 +104,7 @@ Result<MachineConfig> build_config(wire::VmConfig config, Log log) {
   for (const wire::VmShare& share : config.shares) {
     machine.shares.push_back({share_options(share, command_ids(config)), TRY(open_share(share))});
   }
+  machine.networks = TRY(open_networks(config, companions));
   if (!config.console_path.empty())
     machine.console = TRY(open_file(config.console_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, 0644));
   machine.start = std::move(config.start);

@@ -113,7 +113,8 @@ Result<ExitReport> run_vm(int fd, wire::VmConfig config, const Tell& tell) {
   Timeline timeline(config.began_ns);
   timeline.mark("start cloche-vmm");
   auto doors = TRY(VsockDoors::create(std::move(config.vsock_ports)));
-  MachineConfig machine_config = TRY(build_config(std::move(config), std::move(log)));
+  Companions companions;  // They end before the report is sent: who has read it finds the host as it was.
+  MachineConfig machine_config = TRY(build_config(std::move(config), std::move(log), companions));
   timeline.mark("open shares");
   auto machine = TRY(Machine::create(std::move(machine_config), std::move(timeline)));
   TRY(doors->attach(*machine));

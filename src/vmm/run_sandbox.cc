@@ -64,11 +64,12 @@ Result<ExitReport> run_sandbox(int fd, wire::VmConfig config) {
   bool goes_on = sandbox.restart.life_fd != wire::VmRestart::kNoLife;
   auto keeper = TRY(Keeper::create(std::move(sandbox), lifetime, log));
   std::unique_ptr<Machine> machine;
+  Companions companions;
   auto run = [&]() -> Result<ExitReport> {
     if (sandbox::has_limits(limits) && !goes_on) TRY(sandbox::enter_cgroup(limits, id, run_directory));
     Timeline timeline(config.began_ns);
     timeline.mark("start cloche-vmm");
-    MachineConfig machine_config = TRY(build_config(std::move(config), log));
+    MachineConfig machine_config = TRY(build_config(std::move(config), log, companions));
     machine_config.output = keeper->take_agent_output();
     machine_config.drain_timeout = kDrainTimeout;
     machine = TRY(Machine::create(std::move(machine_config), std::move(timeline)));
@@ -81,6 +82,7 @@ Result<ExitReport> run_sandbox(int fd, wire::VmConfig config) {
     return machine->run();
   };
   auto report = run();
+  companions.end();
   if (auto pause = keeper->ended(report); pause && next) keeper->begin_again(*pause, std::move(*next));
   static_cast<void>(keeper.release());
   if (sandbox::has_limits(limits)) {

@@ -60,6 +60,8 @@ std::vector<std::byte> encode(const Start& start) {
     to.put(limit.soft);
     to.put(limit.hard);
   }
+  to.put(static_cast<uint32_t>(start.interfaces.size()));
+  for (const Interface& each : start.interfaces) put_bool(to, each.has_dhcp);
   to.put(start.streams);
   put_bool(to, start.has_stdin);
   to.put(start.rows);
@@ -92,6 +94,8 @@ bool decode(std::span<const std::byte> payload, Start& start) {
     from.get(limit.soft);
     from.get(limit.hard);
   }
+  start.interfaces.resize(from.count(1));
+  for (Interface& each : start.interfaces) get_bool(from, each.has_dhcp);
   from.get(start.streams);
   get_bool(from, start.has_stdin);
   from.get(start.rows);

@@ -60,6 +60,10 @@ struct ResourceLimit {
   uint64_t hard = 0;
 };
 
+struct Interface {        // eth0, eth1 ... in order.
+  bool has_dhcp = false;  // It gets its address by DHCP before the command begins.
+};
+
 enum class Streams : uint8_t {
   kPipes = 0,     // stdin, stdout, stderr apart
   kTerminal = 1,  // one terminal for all three
@@ -84,6 +88,7 @@ struct Start {
   uint32_t uid = 0;
   uint32_t gid = 0;
   std::vector<ResourceLimit> limits;
+  std::vector<Interface> interfaces;
   Streams streams = Streams::kPipes;
   bool has_stdin = false;  // Without: the command's stdin is /dev/null (kPipes only).
   uint16_t rows = 24;

@@ -90,6 +90,35 @@ void get_ports(Reader& from, std::vector<VmVsockPort>& ports) {
   }
 }
 
+void put_networks(Writer& to, const std::vector<VmNetwork>& networks) {
+  to.put(static_cast<uint32_t>(networks.size()));
+  for (const VmNetwork& network : networks) {
+    to.put(network.kind);
+    put_text(to, network.path);
+    to.put(network.fd);
+    put_flag(to, network.greets);
+    to.put(network.arguments);
+    for (uint8_t byte : network.mac) to.put(byte);
+    to.put(network.offloads);
+    to.put(network.mtu);
+  }
+}
+
+bool get_networks(Reader& from, std::vector<VmNetwork>& networks) {
+  networks.resize(from.count(30));
+  for (VmNetwork& network : networks) {
+    from.get(network.kind);
+    from.get(network.path);
+    from.get(network.fd);
+    network.greets = get_flag(from);
+    from.get(network.arguments);
+    for (uint8_t& byte : network.mac) from.get(byte);
+    from.get(network.offloads);
+    from.get(network.mtu);
+  }
+  return std::ranges::all_of(networks, [](const VmNetwork& each) { return each.kind <= VmNetworkKind::kTap; });
+}
+
 void put_exec(Writer& to, const Exec& command) {
   std::vector<std::byte> whole = encode(AgentFrame::kExec, command);
   std::span<const std::byte> payload = std::span(whole).subspan(FrameHeader::kSize);
@@ -214,6 +243,7 @@ std::vector<std::byte> encode(const VmConfig& config) {
     to.put(share.dax_window_mib);
   }
   put_ports(to, config.vsock_ports);
+  put_networks(to, config.networks);
   to.put(config.timeout_ms);
   to.put(config.log_level);
   to.put(config.began_ns);
@@ -252,6 +282,7 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
     from.get(share.dax_window_mib);
   }
   get_ports(from, config.vsock_ports);
+  if (!get_networks(from, config.networks)) return false;
   from.get(config.timeout_ms);
   from.get(config.log_level);
   from.get(config.began_ns);

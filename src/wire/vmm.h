@@ -7,6 +7,7 @@
 // type][u16 zero][payload], as in wire/guest.h.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -66,6 +67,21 @@ struct VmShare {
   std::vector<VmIdRange> users{}, groups{};
   std::vector<VmInjectedFile> injected{};  // A config has to fit into a frame (kMaxFrameBytes), these included.
   uint32_t dax_window_mib = 0;             // 0: none.
+};
+
+// NetworkKind of cloche/network.h, by number.
+enum class VmNetworkKind : uint8_t { kPasst, kStream, kDatagram, kTap };
+
+struct VmNetwork {
+  VmNetworkKind kind = VmNetworkKind::kPasst;
+  std::string path{};                    // Of the socket, the tap's name, or of the program passt.
+  int32_t fd = -1;                       // Instead: a descriptor that the VMM has from its start.
+  bool greets = false;                   // As vfkit does; for kDatagram.
+  std::vector<std::string> arguments{};  // Of passt, but for its socket.
+  std::array<uint8_t, 6> mac{};
+  uint64_t offloads = 0;  // Feature bits of virtio-net.
+  uint16_t mtu = 0;
+  bool operator==(const VmNetwork&) const = default;
 };
 
 // RestartWhen of cloche/upkeep.h, by number.
@@ -140,10 +156,11 @@ struct VmConfig {
   std::string root_tag = "root";     // Of its virtio-fs device.
   std::vector<VmShare> shares;       // Without the root; start.mounts says where they go.
   std::vector<VmVsockPort> vsock_ports;
-  uint64_t timeout_ms = 0;  // 0: none.
-  uint8_t log_level = 1;    // LogLevel of base/log.h.
-  uint64_t began_ns = 0;    // CLOCK_MONOTONIC when libcloche began, for the timeline.
-  bool has_input = false;   // Whether fd 0 is carried to the command.
+  std::vector<VmNetwork> networks;  // start.interfaces says what the guest does with them.
+  uint64_t timeout_ms = 0;          // 0: none.
+  uint8_t log_level = 1;            // LogLevel of base/log.h.
+  uint64_t began_ns = 0;            // CLOCK_MONOTONIC when libcloche began, for the timeline.
+  bool has_input = false;           // Whether fd 0 is carried to the command.
   VmSandbox sandbox;
   Start start;
 };

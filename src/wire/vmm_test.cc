@@ -22,6 +22,15 @@ VmConfig full_config() {
   config.shares = {{"tag", "/host", true, false}, {"one", "/host/file", false, true}};
   config.shares[1].dax_window_mib = 64;
   config.shares[0].injected = {{"dir", "", true}, {"dir/file", std::string("a\0b", 3), false, true, 0640}};
+  config.networks = {{.kind = VmNetworkKind::kDatagram,
+                      .path = "/run/net.sock",
+                      .fd = 5,
+                      .greets = true,
+                      .arguments = {"--quiet", ""},
+                      .mac = {2, 3, 4, 5, 6, 255},
+                      .offloads = UINT64_MAX,
+                      .mtu = 65520},
+                     {}};
   config.timeout_ms = 1500;
   config.has_input = true;
   config.sandbox.id = "abc";

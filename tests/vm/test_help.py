@@ -9,6 +9,8 @@ FLAGS = (
     "-e",
     "--env-file",
     "-u",
+    "--net",
+    "--publish",
     "--cpus",
     "--memory",
     "--hostname",

@@ -81,6 +81,7 @@ int access(const char* path, int mode) noexcept { return checked(SYS_faccessat, 
 int mkdir(const char* path, mode_t mode) noexcept { return checked(SYS_mkdirat, AT_FDCWD, path, mode); }
 int chmod(const char* path, mode_t mode) noexcept { return checked(SYS_fchmodat, AT_FDCWD, path, mode); }
 int fchown(int fd, uid_t owner, gid_t group) noexcept { return checked(SYS_fchown, fd, owner, group); }
+int unlink(const char* path) noexcept { return checked(SYS_unlinkat, AT_FDCWD, path, 0); }
 int symlink(const char* target, const char* path) noexcept { return checked(SYS_symlinkat, target, AT_FDCWD, path); }
 ssize_t readlink(const char* __restrict path, char* __restrict to, size_t size) noexcept {
   return checked<ssize_t>(SYS_readlinkat, AT_FDCWD, path, to, static_cast<long>(size));
@@ -124,6 +125,7 @@ void* mmap(void* at, size_t size, int protection, int flags, int fd, off_t offse
 // Sockets.
 int socket(int family, int type, int protocol) noexcept { return checked(SYS_socket, family, type, protocol); }
 int connect(int fd, const sockaddr* address, socklen_t size) { return checked(SYS_connect, fd, address, size); }
+int bind(int fd, const sockaddr* address, socklen_t size) noexcept { return checked(SYS_bind, fd, address, size); }
 int shutdown(int fd, int how) noexcept { return checked(SYS_shutdown, fd, how); }
 int setsockopt(int fd, int level, int name, const void* value, socklen_t size) noexcept {
   return checked(SYS_setsockopt, fd, level, name, value, size);
@@ -133,6 +135,9 @@ int getsockopt(int fd, int level, int name, void* __restrict value, socklen_t* _
 }
 ssize_t send(int fd, const void* from, size_t size, int flags) {
   return checked<ssize_t>(SYS_sendto, fd, from, static_cast<long>(size), flags, nullptr, 0);
+}
+ssize_t sendto(int fd, const void* from, size_t size, int flags, const sockaddr* to, socklen_t to_size) {
+  return checked<ssize_t>(SYS_sendto, fd, from, static_cast<long>(size), flags, to, static_cast<long>(to_size));
 }
 ssize_t recv(int fd, void* to, size_t size, int flags) {
   return checked<ssize_t>(SYS_recvfrom, fd, to, static_cast<long>(size), flags, nullptr, nullptr);
