@@ -9,9 +9,8 @@
 #include "cli/arguments.h"
 #include "cli/carry.h"
 #include "cli/network_flags.h"
-#include "cli/outcome.h"
 #include "cli/say.h"
-#include "cli/terminal.h"
+#include "cloche/foreground.h"
 #include "cloche/sandbox.h"
 
 namespace cloche::cli {

@@ -12,11 +12,9 @@
 #include "cli/carry.h"
 #include "cli/command.h"
 #include "cli/help.h"
-#include "cli/outcome.h"
 #include "cli/run_flags.h"
 #include "cli/say.h"
-#include "cli/signals.h"
-#include "cli/terminal.h"
+#include "cloche/foreground.h"
 #include "cloche/sandbox.h"
 
 namespace cloche::cli {

@@ -13,8 +13,8 @@
 #include "cli/help.h"
 #include "cli/run_flags.h"
 #include "cli/say.h"
-#include "cli/signals.h"
 #include "cli/values.h"
+#include "cloche/foreground.h"
 #include "cloche/pool_service.h"
 
 namespace cloche::cli {

@@ -8,8 +8,8 @@
 
 #include "cli/completion.h"
 #include "cli/doctor.h"
-#include "cli/outcome.h"
 #include "cli/timings.h"
+#include "cloche/foreground.h"
 
 namespace cloche::cli {
 namespace {

@@ -12,14 +12,12 @@
 #include "cli/command.h"
 #include "cli/create.h"
 #include "cli/network_flags.h"
-#include "cli/outcome.h"
 #include "cli/run_flags.h"
 #include "cli/say.h"
-#include "cli/signals.h"
 #include "cli/supervise.h"
-#include "cli/terminal.h"
 #include "cli/timings.h"
 #include "cli/upkeep_flags.h"
+#include "cloche/foreground.h"
 
 namespace cloche::cli {
 namespace {

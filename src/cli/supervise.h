@@ -1,8 +1,7 @@
 // Stands by a running VM: passes on signals and the terminal's size until the VM has ended.
 #pragma once
 
-#include "cli/signals.h"
-#include "cli/terminal.h"
+#include "cloche/foreground.h"
 #include "cloche/vm.h"
 
 namespace cloche::cli {

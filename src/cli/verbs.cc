@@ -11,9 +11,9 @@
 #include "cli/command.h"
 #include "cli/create.h"
 #include "cli/help.h"
-#include "cli/outcome.h"
 #include "cli/say.h"
 #include "cli/values.h"
+#include "cloche/foreground.h"
 #include "cloche/sandbox.h"
 
 namespace cloche::cli {

@@ -1,4 +1,4 @@
-#include "cli/signals.h"
+#include "cloche/foreground.h"
 
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -6,7 +6,7 @@
 
 #include <cerrno>
 
-namespace cloche::cli {
+namespace cloche {
 
 Result<Signals> Signals::create() {
   sigset_t held;
@@ -35,4 +35,4 @@ std::optional<int> Signals::next() const {
   return static_cast<int>(info.ssi_signo);
 }
 
-}  // namespace cloche::cli
+}  // namespace cloche

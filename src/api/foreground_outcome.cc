@@ -1,13 +1,12 @@
-#include "cli/outcome.h"
+#include "cloche/foreground.h"
 
-#include "cli/command.h"
-
-namespace cloche::cli {
+namespace cloche {
 namespace {
 
 constexpr int kNotFoundCode = 127;  // As shells have it.
 constexpr int kNotExecutableCode = 126;
 constexpr int kSignalBase = 128;
+constexpr int kOurs = 125;  // Anything that is not the command's own end.
 
 bool guest_died(LostReason reason) {
   switch (reason) {
@@ -47,4 +46,4 @@ std::string last_words(const Outcome& outcome) {
   return words;
 }
 
-}  // namespace cloche::cli
+}  // namespace cloche

@@ -1,10 +1,10 @@
-#include "cli/terminal.h"
+#include "cloche/foreground.h"
 
 #include <sys/ioctl.h>
 
 #include <cerrno>
 
-namespace cloche::cli {
+namespace cloche {
 namespace {
 
 // TCSADRAIN lets output that is under way go out first, and keeps what the user typed ahead.
@@ -42,4 +42,4 @@ void RawTerminal::apply() const {
   set(fd_, raw);
 }
 
-}  // namespace cloche::cli
+}  // namespace cloche

@@ -1,0 +1,129 @@
+#include "krun/context.h"
+
+#include <dlfcn.h>
+#include <link.h>
+
+#include <cerrno>
+#include <map>
+#include <mutex>
+
+#include "cloche/preflight.h"
+#include "libkrun.h"
+
+namespace cloche::krun {
+namespace {
+
+constexpr size_t kMaxWords = 4096;
+constexpr int32_t kMaxCpus = 16;  // Config::cpus
+
+// The C interface knows VMs by number, for the whole process.
+struct Contexts {
+  std::mutex mutex;
+  std::map<uint32_t, Context> all;
+  uint32_t next = 0;
+};
+
+Contexts& contexts() {
+  static Contexts the_contexts;
+  return the_contexts;
+}
+
+// A caller may change its root directory before it starts the VM, and expects that the library was found before that.
+std::string find_bundle() {
+  void* library = ::dlopen("libkrunfw.so.5", RTLD_LAZY | RTLD_LOCAL);
+  link_map* map = nullptr;
+  if (library == nullptr || ::dlinfo(library, RTLD_DI_LINKMAP, &map) != 0) return {};
+  return map->l_name;
+}
+
+int32_t guarded(const std::function<int32_t()>& act) {
+  try {
+    return act();
+  } catch (const std::exception&) {
+    return -ENOMEM;
+  }
+}
+
+}  // namespace
+
+int32_t with_context(uint32_t id, const std::function<int32_t(Context&)>& act) {
+  return guarded([&] {
+    std::scoped_lock lock(contexts().mutex);
+    auto found = contexts().all.find(id);
+    return found == contexts().all.end() ? -ENOENT : act(found->second);
+  });
+}
+
+std::optional<Context> take_context(uint32_t id) {
+  std::scoped_lock lock(contexts().mutex);
+  auto node = contexts().all.extract(id);
+  return node ? std::optional(std::move(node.mapped())) : std::nullopt;
+}
+
+std::optional<std::vector<std::string>> words_of(const char* const array[]) {
+  if (array == nullptr) return std::nullopt;
+  std::vector<std::string> words;
+  for (size_t at = 0; array[at] != nullptr; ++at) {
+    if (at == kMaxWords) return std::nullopt;
+    words.emplace_back(array[at]);
+  }
+  return words;
+}
+
+}  // namespace cloche::krun
+
+using namespace cloche::krun;
+
+extern "C" {
+
+int32_t krun_create_ctx(void) {
+  return guarded([] {
+    static const std::string bundle = find_bundle();
+    std::scoped_lock lock(contexts().mutex);
+    if (contexts().next > INT32_MAX) return -ENOSPC;
+    contexts().all[contexts().next].bundle_path = bundle;
+    return static_cast<int32_t>(contexts().next++);
+  });
+}
+
+int32_t krun_free_ctx(uint32_t ctx_id) { return take_context(ctx_id) ? 0 : -ENOENT; }
+
+int32_t krun_set_vm_config(uint32_t ctx_id, uint8_t num_vcpus, uint32_t ram_mib) {
+  return with_context(ctx_id, [&](Context& context) {
+    if (num_vcpus == 0 || ram_mib == 0) return -EINVAL;
+    context.cpus = num_vcpus;
+    context.memory_mib = ram_mib;
+    return 0;
+  });
+}
+
+int32_t krun_get_max_vcpus(void) {
+  return guarded([] {
+    auto state = cloche::check_kvm().state;
+    bool usable = state == cloche::KvmState::kHardware || state == cloche::KvmState::kSoftware;
+    return usable ? kMaxCpus : -EINVAL;
+  });
+}
+
+int32_t krun_has_feature(uint64_t feature) {
+  switch (feature) {
+    case KRUN_FEATURE_NET:
+      return 1;
+    case KRUN_FEATURE_BLK:
+    case KRUN_FEATURE_GPU:
+    case KRUN_FEATURE_SND:
+    case KRUN_FEATURE_INPUT:
+    case KRUN_FEATURE_EFI:
+    case KRUN_FEATURE_TEE:
+    case KRUN_FEATURE_AMD_SEV:
+    case KRUN_FEATURE_INTEL_TDX:
+    case KRUN_FEATURE_AWS_NITRO:
+    case KRUN_FEATURE_VIRGL_RESOURCE_MAP2:
+    case KRUN_FEATURE_INIT_BLOB:
+      return 0;
+    default:
+      return -EINVAL;
+  }
+}
+
+}  // extern "C"

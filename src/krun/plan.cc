@@ -1,0 +1,183 @@
+#include "krun/plan.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+
+#include "cloche/foreground.h"
+#include "krun/config_file.h"
+#include "krun/log.h"
+#include "libkrun.h"
+
+namespace cloche::krun {
+namespace {
+
+constexpr const char* kConfigFile = "/.krun_config.json";
+constexpr const char* kShell = "/bin/sh";
+constexpr uint64_t kWindowStep = 2 << 20;  // Config's windows are a multiple of this.
+
+// Beside this library, where it was installed together with cloche's programs.
+std::string own_installation() {
+  Dl_info info{};
+  if (::dladdr(reinterpret_cast<void*>(&krun_start_enter), &info) == 0) return {};
+  std::error_code error;
+  auto library = std::filesystem::canonical(info.dli_fname, error);
+  for (auto place = library.parent_path(); !error && place.has_relative_path(); place = place.parent_path())
+    if (std::filesystem::exists(place / "libexec/cloche/cloche-vmm", error)) return place.string();
+  return {};
+}
+
+std::optional<uint32_t> window_of(const FileSystem& from) {
+  if (from.window_bytes == 0) return std::nullopt;
+  uint64_t steps = from.window_bytes / kWindowStep + (from.window_bytes % kWindowStep != 0 ? 1 : 0);
+  return static_cast<uint32_t>(std::min<uint64_t>(steps * (kWindowStep >> 20), UINT32_MAX - 1));
+}
+
+std::vector<InjectedFile> injected_of(const FileSystem& from) {
+  std::vector<InjectedFile> files;
+  for (const Overlay& overlay : from.overlays) {
+    InjectedFile file{.path = overlay.path, .mode = overlay.mode & 07777};
+    if (overlay.is_directory) file.kind = InjectedKind::kDirectory;
+    if (overlay.one_shot) file.lookups = InjectedLookups::kOne;
+    if (overlay.size > 0) file.contents.assign(reinterpret_cast<const char*>(overlay.data), overlay.size);
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
+Result<void> plan_file_systems(const Context& context, Config& config) {
+  bool has_root = false;
+  for (const FileSystem& from : context.file_systems) {
+    if (!from.path)
+      return fail(ErrorCode::kUnsupported, fmt::format("file system {}: without a directory", from.tag), ENOTSUP);
+    if (from.tag == KRUN_FS_ROOT_TAG) {
+      has_root = true;
+      config.root = {.source = RootSource::kDirectory,
+                     .path = *from.path,
+                     .writes = from.read_only ? Writes::kRefused : Writes::kShared,
+                     .injected = injected_of(from),
+                     .dax_window_mib = window_of(from)};
+      continue;
+    }
+    config.shares.push_back({.host_path = *from.path,
+                             .access = from.read_only ? Access::kReadOnly : Access::kReadWrite,
+                             .injected = injected_of(from),
+                             .dax_window_mib = window_of(from),
+                             .tag = from.tag});
+  }
+  if (!has_root) return fail(ErrorCode::kInvalidArgument, "no root file system: krun_set_root() names one", EINVAL);
+  return {};
+}
+
+bool has_variable(const std::vector<std::string>& environment, std::string_view variable) {
+  std::string_view name = variable.substr(0, variable.find('=') + 1);
+  return std::ranges::any_of(environment, [&](const std::string& each) { return each.starts_with(name); });
+}
+
+// What is not NAME=value, which an environment may hold, no program finds by a name.
+void add_variable(std::vector<std::string>& environment, const std::string& variable) {
+  size_t equals = variable.find('=');
+  if (equals != std::string::npos && equals != 0) environment.push_back(variable);
+}
+
+std::string value_of(const std::vector<std::string>& environment, std::string_view name) {
+  for (const std::string& each : environment)
+    if (each.starts_with(name) && each.size() > name.size() && each[name.size()] == '=')
+      return each.substr(name.size() + 1);
+  return {};
+}
+
+// What a container runtime says in a file instead of in words. Its variables stand back behind what was said, but for
+// two.
+void plan_command(const Context& context, Config& config) {
+  for (const std::string& variable : context.environment.value_or(std::vector<std::string>()))
+    add_variable(config.environment, variable);
+  std::string named = value_of(config.environment, "KRUN_CONFIG");
+  auto file = read_config(config.root.path, named.empty() ? kConfigFile : named);
+  ConfiguredProcess configured = file.value_or(ConfiguredProcess());
+  for (const std::string& variable : configured.environment)
+    if (!has_variable(config.environment, variable) || variable.starts_with("HOME=") || variable.starts_with("TERM="))
+      add_variable(config.environment, variable);
+  if (context.program) {
+    config.arguments = {*context.program};
+    std::ranges::copy(context.arguments, std::back_inserter(config.arguments));
+  } else {
+    config.arguments = configured.arguments.empty() ? std::vector<std::string>{kShell} : configured.arguments;
+  }
+  config.working_directory = context.working_directory.value_or(configured.working_directory);
+  if (config.working_directory.empty()) config.working_directory = "/";
+  config.limits = context.limits;
+  config.hostname = value_of(config.environment, "HOSTNAME");
+  if (config.hostname.empty()) config.hostname = "localhost";
+}
+
+Result<void> plan_streams(const Context& context, Config& config) {
+  ConsoleStreams streams{.input = STDIN_FILENO, .output = STDOUT_FILENO, .error = STDERR_FILENO};
+  if (context.console) {
+    streams = *context.console;
+  } else if (!context.has_implicit_console) {
+    streams = {};
+  } else if (context.console_path) {
+    int file =
+        ::open(context.console_path->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOCTTY | O_CLOEXEC, 0644);
+    if (file < 0) return fail(ErrorCode::kHost, "open console " + *context.console_path, errno);
+    streams = {.output = file, .error = file};
+  }
+  config.streams = {streams.input, streams.output, streams.error};
+  config.input = streams.input >= 0 ? Input::kCarried : Input::kNone;
+  if (::isatty(streams.input) == 1 && ::isatty(streams.output) == 1) config.terminal = terminal_size(streams.input);
+  return {};
+}
+
+bool has_passt() {
+  const char* path = std::getenv("PATH");
+  std::string places = std::string(path == nullptr ? "" : path) + ":/usr/local/bin:/usr/bin";
+  for (size_t at = 0; at < places.size();) {
+    size_t end = std::min(places.find(':', at), places.size());
+    if (end > at && ::access((places.substr(at, end - at) + "/passt").c_str(), X_OK) == 0) return true;
+    at = end + 1;
+  }
+  return false;
+}
+
+// Where a program says nothing of networks, a guest of libkrun's reaches what its host does: here through passt.
+void plan_ways_out(const Context& context, Config& config) {
+  config.vsock_ports = context.ports;
+  config.networks = context.networks;
+  if (config.networks.empty() && context.old_network) {
+    config.networks = {*context.old_network};
+    config.networks[0].mac = context.old_mac.value_or(std::array<uint8_t, 6>{0x5a, 0x94, 0xef, 0xe4, 0x0c, 0xee});
+  }
+  bool wanted = context.vsock == VsockChoice::kImplicit || (context.tsi_features & KRUN_TSI_HIJACK_INET) != 0;
+  if (!config.networks.empty() || !wanted) return;
+  if (has_passt())
+    config.networks.push_back({.ports = context.port_map.value_or(std::vector<PublishedPort>())});
+  else
+    write_log(Verbosity::kWarning, "the guest has no network: passt is not installed");
+}
+
+}  // namespace
+
+Result<Config> plan(const Context& context) {
+  Config config{.cpus = context.cpus, .memory_mib = context.memory_mib};
+  auto planned = plan_file_systems(context, config);
+  if (planned) planned = plan_streams(context, config);
+  if (!planned) return std::unexpected(std::move(planned).error());
+  plan_command(context, config);
+  plan_ways_out(context, config);
+  config.kernel_path = context.kernel_path.empty() ? context.bundle_path : context.kernel_path;
+  config.extra_command_line = context.extra_command_line;
+  config.installation = own_installation();
+  config.verbosity = log_verbosity();
+  config.log = write_log;
+  return config;
+}
+
+}  // namespace cloche::krun
