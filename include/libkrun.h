@@ -4,11 +4,10 @@
  *   -ENOENT  there is no configuration of this id
  *   -EINVAL  an argument is NULL, an array too long, a number out of its range
  *   -ENOTSUP cloche does not have this (docs/libkrun.md says why); krun_has_feature() says so beforehand
- * Functions only take note; files and devices are looked at by krun_start_enter(). Any thread may call any of them. Texts
- * and arrays are copied, but for the contents of overlay files. Arrays of texts end with NULL and have at most 4096
- * entries before it. */
-#ifndef LIBKRUN_H
-#define LIBKRUN_H
+ * Functions only take note; files and devices are looked at by krun_start_enter(). Any thread may call any of them.
+ * Texts and arrays are copied, but for the contents of overlay files. Arrays of texts end with NULL and have at most
+ * 4096 entries before it. */
+#pragma once
 
 #ifdef __cplusplus
 extern "C" {
@@ -19,7 +18,7 @@ extern "C" {
 #include <stddef.h>
 #include <sys/types.h>
 
-/* --- Log ----------------------------------------------------------------------------------------------------------- */
+/* --- Log -------------------------------------------------------------------------------------------------------- */
 
 #define KRUN_LOG_TARGET_DEFAULT (-1)
 #define KRUN_LOG_LEVEL_OFF 0
@@ -39,7 +38,7 @@ int32_t krun_set_log_level(uint32_t level);
  * says. With KRUN_LOG_OPTION_NO_ENV the environment does not matter. May be called again. */
 int32_t krun_init_log(int target_fd, uint32_t level, uint32_t style, uint32_t options);
 
-/* --- Configurations ------------------------------------------------------------------------------------------------ */
+/* --- Configurations --------------------------------------------------------------------------------------------- */
 
 /* The id of a new one. Ids are not used again. */
 int32_t krun_create_ctx(void);
@@ -65,7 +64,7 @@ int32_t krun_get_max_vcpus(void);
 /* 1 or 0; -EINVAL for a number that is none of these. */
 int32_t krun_has_feature(uint64_t feature);
 
-/* --- What runs ----------------------------------------------------------------------------------------------------- */
+/* --- What runs -------------------------------------------------------------------------------------------------- */
 
 /* `argv` does not begin with the program's name. `envp` NULL is the caller's environment. */
 int32_t krun_set_exec(uint32_t ctx_id, const char *exec_path, const char *const argv[], const char *const envp[]);
@@ -78,7 +77,7 @@ int32_t krun_set_smbios_oem_strings(uint32_t ctx_id, const char *const oem_strin
 int32_t krun_setuid(uint32_t ctx_id, const uid_t uid);
 int32_t krun_setgid(uint32_t ctx_id, const gid_t gid);
 
-/* --- File systems -------------------------------------------------------------------------------------------------- */
+/* --- File systems ----------------------------------------------------------------------------------------------- */
 
 #define KRUN_FS_ROOT_TAG "/dev/root"
 #define KRUN_FS_SEMANTICS_LINUX_COMPLETE 0
@@ -86,8 +85,8 @@ int32_t krun_setgid(uint32_t ctx_id, const gid_t gid);
 
 /* The directory is the guest's root, which can write to it. */
 int32_t krun_set_root(uint32_t ctx_id, const char *root_path);
-/* A virtio-fs device with `c_tag`, of at most 36 bytes; with KRUN_FS_ROOT_TAG the guest's root. `shm_size` is the size in
- * bytes of its DAX window, 0 for none. `c_path` NULL: an empty file system, for krun_fs_add_overlay_*(). */
+/* A virtio-fs device with `c_tag`, of at most 36 bytes; with KRUN_FS_ROOT_TAG the guest's root. `shm_size` is the size
+ * in bytes of its DAX window, 0 for none. `c_path` NULL: an empty file system, for krun_fs_add_overlay_*(). */
 int32_t krun_add_virtiofs(uint32_t ctx_id, const char *c_tag, const char *c_path);
 int32_t krun_add_virtiofs2(uint32_t ctx_id, const char *c_tag, const char *c_path, uint64_t shm_size);
 int32_t krun_add_virtiofs3(uint32_t ctx_id, const char *c_tag, const char *c_path, uint64_t shm_size, bool read_only);
@@ -104,7 +103,7 @@ int32_t krun_disable_implicit_init(uint32_t ctx_id);
 int32_t krun_get_default_init(const uint8_t **data, size_t *len);
 int32_t krun_set_mapped_volumes(uint32_t ctx_id, const char *const mapped_volumes[]);
 
-/* --- Disks --------------------------------------------------------------------------------------------------------- */
+/* --- Disks ------------------------------------------------------------------------------------------------------ */
 
 #define KRUN_DISK_FORMAT_RAW 0
 #define KRUN_DISK_FORMAT_QCOW2 1
@@ -125,7 +124,7 @@ int32_t krun_set_data_disk(uint32_t ctx_id, const char *disk_path);
 /* The guest's root is the file system on `device`. `fstype` NULL or "auto": what the kernel finds. */
 int32_t krun_set_root_disk_remount(uint32_t ctx_id, const char *device, const char *fstype, const char *options);
 
-/* --- Consoles ------------------------------------------------------------------------------------------------------ */
+/* --- Consoles --------------------------------------------------------------------------------------------------- */
 
 /* The implicit console writes to this file. Once. */
 int32_t krun_set_console_output(uint32_t ctx_id, const char *c_filepath);
@@ -142,7 +141,7 @@ int32_t krun_add_console_port_inout(uint32_t ctx_id, uint32_t console_id, const 
 /* What follows console= on the kernel's command line. */
 int32_t krun_set_kernel_console(uint32_t ctx_id, const char *console_id);
 
-/* --- vsock --------------------------------------------------------------------------------------------------------- */
+/* --- vsock ------------------------------------------------------------------------------------------------------ */
 
 #define KRUN_TSI_HIJACK_INET (1 << 0)
 #define KRUN_TSI_HIJACK_UNIX (1 << 1)
@@ -156,7 +155,7 @@ int32_t krun_disable_implicit_vsock(uint32_t ctx_id);
 int32_t krun_add_vsock(uint32_t ctx_id, uint32_t tsi_features);
 int32_t krun_get_shutdown_eventfd(uint32_t ctx_id);
 
-/* --- Networks ------------------------------------------------------------------------------------------------------ */
+/* --- Networks --------------------------------------------------------------------------------------------------- */
 
 #define NET_FEATURE_CSUM (1 << 0)
 #define NET_FEATURE_GUEST_CSUM (1 << 1)
@@ -185,7 +184,7 @@ int32_t krun_set_net_mac(uint32_t ctx_id, uint8_t *const c_mac);
 /* "HOST:GUEST" each. NULL: every port on which the guest listens. */
 int32_t krun_set_port_map(uint32_t ctx_id, const char *const port_map[]);
 
-/* --- Kernel and computer ------------------------------------------------------------------------------------------- */
+/* --- Kernel and computer ---------------------------------------------------------------------------------------- */
 
 #define KRUN_KERNEL_FORMAT_RAW 0
 #define KRUN_KERNEL_FORMAT_ELF 1
@@ -204,7 +203,7 @@ int32_t krun_check_nested_virt(void);
 int32_t krun_split_irqchip(uint32_t ctx_id, bool enable);
 int32_t krun_set_tee_config_file(uint32_t ctx_id, const char *filepath);
 
-/* --- Other devices ------------------------------------------------------------------------------------------------- */
+/* --- Other devices ---------------------------------------------------------------------------------------------- */
 
 #define KRUN_MAX_DISPLAYS 16
 #define VIRGLRENDERER_USE_EGL (1 << 0)
@@ -244,7 +243,7 @@ int32_t krun_add_input_device_fd(uint32_t ctx_id, int input_fd);
 int32_t krun_add_vhost_user_device(uint32_t ctx_id, uint32_t device_type, const char *socket_path, const char *name,
                                    uint16_t num_queues, const uint16_t *queue_sizes);
 
-/* --- Running ------------------------------------------------------------------------------------------------------- */
+/* --- Running ---------------------------------------------------------------------------------------------------- */
 
 /* Runs the VM and ends the calling process with the exit code of what ran in it: 128 and its number for a signal, 127
  * where the program was not found, 126 where it cannot be executed, 125 for everything else. Returns only where the
@@ -256,6 +255,4 @@ int32_t krun_vm_resume(uint32_t ctx_id);
 
 #ifdef __cplusplus
 }
-#endif
-
 #endif

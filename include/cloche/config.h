@@ -108,8 +108,8 @@ struct Share {
   // MiB of a window of guest addresses through which the guest maps files straight from the host's page cache (DAX); an
   // even number. A guest can use up as much memory more. Without: files are read into the guest's memory.
   std::optional<uint32_t> dax_window_mib{};
-  // Of its virtio-fs device, 36 bytes at most. With one and without a guest_path a directory is not mounted: a program in
-  // the guest may do that.
+  // Of its virtio-fs device, 36 bytes at most. With one and without a guest_path a directory is not mounted: a program
+  // in the guest may do that.
   std::string tag{};
 };
 

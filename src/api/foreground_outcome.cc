@@ -1,3 +1,4 @@
+// What a VM's end means to whoever started its program.
 #include "cloche/foreground.h"
 
 namespace cloche {

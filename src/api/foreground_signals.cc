@@ -1,3 +1,4 @@
+// Signals as something to wait for.
 #include "cloche/foreground.h"
 
 #include <signal.h>

@@ -1,3 +1,4 @@
+// The user's terminal, raw for a while.
 #include "cloche/foreground.h"
 
 #include <sys/ioctl.h>

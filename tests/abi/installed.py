@@ -1,0 +1,70 @@
+"""An installation of cloche, and C programs compiled against it."""
+import os
+import pathlib
+import shutil
+import subprocess
+
+from harness import call, scratch, settings
+
+HERE = pathlib.Path(__file__).resolve().parent
+# What a guest's root needs; all of it is one program.
+PROGRAMS = ["sh", "cat", "echo", "env", "false", "id", "ls", "mkdir", "mount", "pwd", "sleep", "touch", "true"]
+LANGUAGES = {"c": ["gcc", "-x", "c", "-std=c11", "-D_GNU_SOURCE"], "c++": ["g++", "-x", "c++", "-std=c++17"]}
+
+
+class Installed:
+    prefix = ""
+
+
+installed = Installed()
+
+
+def install(build, prefix):
+    subprocess.run(["cmake", "--install", build, "--prefix", prefix], check=True, stdout=subprocess.DEVNULL)
+    installed.prefix = prefix
+
+
+def library():
+    """The folder that holds libkrun.so.1."""
+    return str(next(pathlib.Path(installed.prefix).rglob("libkrun.so.1")).parent)
+
+
+def pkg_config(*words):
+    environment = dict(os.environ, PKG_CONFIG_PATH=os.path.join(library(), "pkgconfig"))
+    override = f"--define-variable=prefix={installed.prefix}"
+    return call(["pkg-config", override, *words, "libkrun"], environment=environment)
+
+
+def compiled(name, language="c"):
+    """The program of NAME.c."""
+    program = scratch(f"{name}-{language}")
+    if not os.path.exists(program):
+        flags = pkg_config("--cflags").out.decode().split()
+        libraries = pkg_config("--libs").out.decode().split()
+        warnings = ["-Wall", "-Wextra", "-Werror", "-O1", "-pthread"]
+        source = str(HERE / f"{name}.c")
+        done = call([*LANGUAGES[language], *warnings, *flags, "-o", program, source, "-x", "none", *libraries])
+        assert done.code == 0, done
+    return program
+
+
+def environment():
+    return dict(os.environ, LD_LIBRARY_PATH=library())
+
+
+def in_machine(*words, stdin=b"", timeout=120):
+    """Runs a program of ours where there is a KVM that runs VMs."""
+    return call(
+        [settings.cloche, "machine", "exec", "--", *words], stdin=stdin, timeout=timeout, environment=environment()
+    )
+
+
+def make_root():
+    """A root file system of the test's own."""
+    root = scratch("root")
+    for folder in ("bin", "etc", "tmp"):
+        os.makedirs(f"{root}/{folder}")
+    shutil.copy("/bin/busybox", f"{root}/bin/busybox")
+    for name in PROGRAMS:
+        os.symlink("busybox", f"{root}/bin/{name}")
+    return root

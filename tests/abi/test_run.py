@@ -1,0 +1,74 @@
+"""C programs that run something in a VM through the library."""
+import json
+import os
+
+from harness import scratch
+from installed import compiled, in_machine, make_root
+
+SHOW = "env | cat; pwd; ulimit -n; ulimit -Hn; echo written > /file; cat; echo to standard error >&2; exit 7"
+
+
+def test_a_directory_as_with_chroot():
+    root = make_root()
+    for language in ("c", "c++"):
+        outcome = in_machine(compiled("chroot", language), root, "/bin/sh", "-c", SHOW, stdin=b"the input\n")
+        assert outcome.code == 7, outcome
+        lines = outcome.out.decode().splitlines()
+        assert {"TEST=works", "EMPTY=", 'QUOTED="a b" c', "PATH=/bin"} <= set(lines), outcome
+        assert lines[-4:] == ["/tmp", "100", "200", "the input"], outcome
+        assert outcome.err == b"to standard error\n", outcome
+        with open(f"{root}/file", encoding="ascii") as file:
+            assert file.read() == "written\n"
+        os.unlink(f"{root}/file")
+
+
+def test_exit_codes():
+    root, program = make_root(), compiled("chroot")
+    assert in_machine(program, root, "/bin/false").code == 1
+    assert in_machine(program, root, "sh", "-c", "kill -TERM $$").code == 143
+    assert in_machine(program, root, "no-such-program").code == 127
+    assert in_machine(program, root, "/etc").code == 126
+    refused = in_machine(program, f"{root}/nowhere", "/bin/true")
+    assert refused.code == 1 and b"krun_start_enter: -2" in refused.err and b"nowhere" in refused.err, refused
+
+
+def test_arguments_of_any_length_and_bytes():
+    root = make_root()
+    words = ["x" * 100_000, 'a "quoted" $word', "", "line\nbreak", "\\", "caf\u00e9"]
+    outcome = in_machine(compiled("chroot"), root, "/bin/sh", "-c", 'for each; do echo "<$each>"; done', "sh", *words)
+    assert outcome.out.decode() == "".join(f"<{word}>\n" for word in words), outcome
+
+
+def test_what_a_file_in_the_root_says():
+    root, program = make_root(), compiled("configured")
+    process = {"args": ["/bin/sh", "-c", "echo $NAME; pwd; cat /overlay/hello"], "env": ["PATH=/bin", "NAME=mine"]}
+    shapes = {
+        "oci": {"process": {**process, "cwd": "/etc"}},
+        "flat": {**process, "cwd": "/etc"},
+        "docker": {"Entrypoint": process["args"][:2], "Cmd": process["args"][2:], "Env": process["env"]},
+    }
+    shapes["docker"]["WorkingDir"] = "/etc"
+    for shape, config in shapes.items():
+        with open(f"{root}/.krun_config.json", "w", encoding="ascii") as file:
+            json.dump(config, file)
+        outcome = in_machine(program, root)
+        assert outcome.out == b"mine\n/etc\nhello from the host\n", (shape, outcome)
+
+
+def test_a_device_that_the_guest_mounts_by_its_tag():
+    root, folder = make_root(), scratch("data")
+    os.mkdir(folder)
+    with open(f"{folder}/file", "w", encoding="ascii") as file:
+        file.write("of the host\n")
+    script = "mkdir -p /tmp/data; mount -t virtiofs data /tmp/data; cat /tmp/data/file; touch /tmp/data/new"
+    with open(f"{root}/.krun_config.json", "w", encoding="ascii") as file:
+        json.dump({"args": ["/bin/sh", "-c", script], "env": ["PATH=/bin"]}, file)
+    outcome = in_machine(compiled("configured"), root, "data", folder)
+    assert outcome.code == 1 and outcome.out == b"of the host\n", outcome
+    assert b"Read-only file system" in outcome.err, outcome
+
+
+def test_streams_of_the_programs_own_and_a_pause():
+    outcome = in_machine(compiled("console"), make_root())
+    assert outcome.code == 9 and outcome.out == b"through a pipe\n", outcome
+    assert b"to standard error\n" in outcome.err and b"paused and resumed\n" in outcome.err, outcome
