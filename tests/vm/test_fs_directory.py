@@ -39,7 +39,7 @@ print("ok")
 """
 
 
-@deadline(120)
+@deadline(310)
 def test_changing_while_it_is_read():
     count, folder = size(1000, 100_000), scratch("share")
     os.mkdir(folder)
@@ -61,7 +61,7 @@ def test_changing_while_it_is_read():
     thread = threading.Thread(target=change)
     thread.start()
     try:
-        out, err = process.communicate(timeout=size(100, 1000))
+        out, err = process.communicate(timeout=size(100, 3000))
     except subprocess.TimeoutExpired:
         process.kill()
         raise
