@@ -32,6 +32,12 @@ Result<Aligned> allocate(size_t size) {
   return memory;
 }
 
+// For `size` bytes and what is around them in their blocks.
+size_t bounce_size(size_t size) {
+  size_t whole = (size + 3 * kLargeAlignment - 1) / kLargeAlignment * kLargeAlignment;
+  return std::min(whole, kMostBounced);
+}
+
 // preadv or pwritev until all is done. 0 or an errno; a file that ends early is EIO.
 template <typename Call>
 int transfer(Call call, uint64_t offset, const Pieces& all) {
@@ -77,8 +83,9 @@ Result<void> lock(int fd, const std::string& path, Writing writing) {
 
 }  // namespace
 
-Result<HostFile> HostFile::open(const std::string& path, HostFileOptions options) {
+Result<HostFile> HostFile::open(const std::string& path, HostFileOptions options, Links links) {
   int flags = (options.writing == Writing::kAllowed ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_NOCTTY;
+  if (links == Links::kRefused) flags |= O_NOFOLLOW;
   bool direct = options.cache == HostCache::kBypassed;
   auto opened = open_file(path, flags | (direct ? O_DIRECT : 0));
   if (!opened && direct && opened.error().sys_errno == EINVAL)
@@ -153,10 +160,11 @@ Result<void> HostFile::write(uint64_t offset, std::span<const std::byte> from) c
 // By way of aligned memory, whole blocks at a time. The end of a file need not be one of a block: the host reads what
 // there is.
 Result<void> HostFile::read_directly(uint64_t offset, const Pieces& to) const {
-  auto memory = TRY(allocate(kMostBounced));
+  size_t room = bounce_size(to.size());
+  auto memory = TRY(allocate(room));
   for (size_t done = 0; done < to.size();) {
     uint64_t at = offset + done, start = at / alignment_ * alignment_;
-    size_t skip = at - start, take = std::min(to.size() - done, kMostBounced - skip);
+    size_t skip = at - start, take = std::min(to.size() - done, room - skip);
     size_t whole = (skip + take + alignment_ - 1) / alignment_ * alignment_;
     ssize_t got = ::pread(fd_.get(), memory.get(), whole, static_cast<off_t>(start));
     if (got < 0 && errno == EINTR) continue;
@@ -171,10 +179,11 @@ Result<void> HostFile::read_directly(uint64_t offset, const Pieces& to) const {
 // The same; the blocks at both ends are read first. Two such writes into one block at the same time would undo one
 // another: see RawDisk::concurrent().
 Result<void> HostFile::write_directly(uint64_t offset, const Pieces& from) const {
-  auto memory = TRY(allocate(kMostBounced));
+  size_t room = bounce_size(from.size());
+  auto memory = TRY(allocate(room));
   for (size_t done = 0; done < from.size();) {
     uint64_t at = offset + done, start = at / alignment_ * alignment_;
-    size_t skip = at - start, take = std::min(from.size() - done, kMostBounced - skip);
+    size_t skip = at - start, take = std::min(from.size() - done, room - skip);
     size_t whole = (skip + take + alignment_ - 1) / alignment_ * alignment_;
     for (size_t block : {size_t{0}, whole - alignment_}) {
       if (skip == 0 && take == whole) break;

@@ -20,6 +20,7 @@ enum class Sync : uint8_t {
 };
 
 enum class Writing : uint8_t { kAllowed, kRefused };
+enum class Links : uint8_t { kFollowed, kRefused };
 enum class HostCache : uint8_t { kUsed, kBypassed };  // kBypassed: O_DIRECT.
 
 struct HostFileOptions {
@@ -32,7 +33,7 @@ class HostFile {
  public:
   // Opens and locks it: no other process that locks its images (we, QEMU) can write to it while we use it, nor use it
   // while we write to it. kUnavailable: another one does.
-  static Result<HostFile> open(const std::string& path, HostFileOptions options);
+  static Result<HostFile> open(const std::string& path, HostFileOptions options, Links links = Links::kFollowed);
   HostFile(HostFile&&) = default;
 
   const std::string& path() const { return path_; }
@@ -51,6 +52,8 @@ class HostFile {
   std::optional<Result<void>> read_at_once(uint64_t offset, const Pieces& to) const;
   std::optional<Result<void>> write_at_once(uint64_t offset, const Pieces& from) const;
   Result<void> flush() const;
+  // For Sync::kFull: nothing that is written after it reaches the host's disk before what was written ahead of it.
+  Result<void> barrier() const { return options_.sync == Sync::kFull ? flush() : Result<void>(); }
   Result<void> punch(uint64_t offset, uint64_t size) const;  // Zeros; the host gets the space back where it can.
   Result<void> zero(uint64_t offset, uint64_t size, Space space) const;
   Result<void> extend(uint64_t size);  // To `size` bytes, zeros at the end.

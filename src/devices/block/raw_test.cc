@@ -125,12 +125,14 @@ TEST_F(RawTest, EachSync) {
 }
 
 TEST_F(RawTest, DirectWithAnyAlignment) {
+  Scratch disk_scratch(Scratch::Where::kDisk);
+  path_ = disk_scratch.make("disk.img", 1 << 20);
   auto file = HostFile::open(path_, {.cache = HostCache::kBypassed});
   if (!file && file.error().code == ErrorCode::kUnsupported) GTEST_SKIP() << file.error().message();
   auto disk = RawDisk::create(std::move(file).value()).value();
   std::vector<std::byte> model(1 << 20);
   uint64_t seed = 1;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 100; ++i) {
     seed = seed * 6364136223846793005u + 1442695040888963407u;
     uint64_t offset = (seed >> 20) % 2000 * 512, size = 512 + (seed >> 40) % 40 * 512;
     if (offset + size > model.size()) continue;

@@ -15,8 +15,12 @@ namespace cloche::block {
 
 class Scratch {
  public:
-  Scratch() {
-    std::string name = (std::filesystem::temp_directory_path() / "cloche-block-XXXXXX").string();
+  // In memory, or where there may be a file system that knows direct I/O.
+  enum class Where { kMemory, kDisk };
+  explicit Scratch(Where where = Where::kMemory) {
+    std::error_code none;
+    bool memory = where == Where::kMemory && std::filesystem::is_directory("/dev/shm", none);
+    std::string name = (memory ? "/dev/shm" : std::filesystem::temp_directory_path().string()) + "/cloche-block-XXXXXX";
     directory_ = ::mkdtemp(name.data());
   }
   ~Scratch() { std::filesystem::remove_all(directory_); }
