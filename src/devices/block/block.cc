@@ -64,6 +64,11 @@ void Block::reset() {
   driver_ = nullptr;
 }
 
+void Block::settle() {
+  if (workers_) workers_->finish();
+  if (auto settled = disk_->settle(); !settled) log_.warning("disk {}: {}", options_.name, settled.error().message());
+}
+
 Result<virtio::Kick> Block::on_kick(unsigned, virtio::Queue& queue) {
   for (int served = 0; served < kChainsPerKick; ++served) {
     auto chain = TRY(queue.pop());  // Checked: in range, acyclic, at most kMaxChainBytes.

@@ -38,6 +38,8 @@ class Block final : public virtio::Device {
   void activate(virtio::Driver& driver) override;
   void reset() override;  // Waits for what the host is doing.
   Result<virtio::Kick> on_kick(unsigned index, virtio::Queue& queue) override;
+  // At the VM's end: what the guest has written is in the file when it returns, whether it was flushed or not.
+  void settle();
 
   // The guest's requests in hand; for tests.
   size_t pending() const { return workers_ ? workers_->pending() : 0; }

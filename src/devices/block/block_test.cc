@@ -327,6 +327,14 @@ TEST_F(BlockWorkersTest, ResetWithRequestsInFlight) {
   EXPECT_EQ(await(1).size(), 1u);
 }
 
+TEST_F(BlockWorkersTest, SettleWaitsForAllThatWasBegun) {
+  for (uint64_t i = 0; i < 40; ++i) add(kTypeOut, i, filled(512, 'x'), 0);
+  block_->settle();
+  EXPECT_EQ(block_->pending(), 0u);
+  EXPECT_EQ(driver_->collect(0).size(), 40u);
+  EXPECT_EQ(disk_->bytes[39 * 512], std::byte{'x'});
+}
+
 TEST_F(BlockWorkersTest, ErrorsComeBackToo) {
   disk_->fails = true;
   add(kTypeIn, 0, {}, 512);

@@ -52,8 +52,11 @@ class Disk {
   virtual Result<void> discard(uint64_t offset, uint64_t size) = 0;
   virtual Result<void> zero(uint64_t offset, uint64_t size, Space space) = 0;
 
-  // The same, if it can be done without waiting for the host's disk. Nothing: it cannot, and nothing was done that
-  // doing it again would harm.
+  // Brings what is kept in memory to the file, so that it outlives the process; flush() is for what outlives the host.
+  virtual Result<void> settle() { return {}; }
+
+  // As read() and write(), if it can be done without waiting for the host's disk. Nothing: it cannot, and nothing was
+  // done that doing it again would harm.
   virtual std::optional<Result<void>> read_at_once(uint64_t offset, const Pieces& to);
   virtual std::optional<Result<void>> write_at_once(uint64_t offset, const Pieces& from);
   // Whether many threads may call it at the same time.

@@ -4,7 +4,6 @@
 // the end of its format's own (extend). Any number of threads.
 #pragma once
 
-#include <mutex>
 #include <string>
 
 #include "base/fd.h"

@@ -179,10 +179,11 @@ Result<void> Qcow2Disk::after_change() {
 }
 
 Result<void> Qcow2Disk::flush() {
-  if (!file_.writable()) return {};
-  TRY(map_.settle());
+  TRY(settle());
   return file_.flush();
 }
+
+Result<void> Qcow2Disk::settle() { return file_.writable() ? map_.settle() : Result<void>(); }
 
 Result<void> Qcow2Disk::clear(uint64_t offset, uint64_t size, Clearing clearing) {
   uint64_t end = offset + size, cluster_size = layout_.cluster_size();

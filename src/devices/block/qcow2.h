@@ -20,6 +20,7 @@ class Qcow2Disk final : public Disk {
   Result<void> read(uint64_t offset, const Pieces& to) override;
   Result<void> write(uint64_t offset, const Pieces& from) override;
   Result<void> flush() override;
+  Result<void> settle() override;
   Result<void> discard(uint64_t offset, uint64_t size) override;
   Result<void> zero(uint64_t offset, uint64_t size, Space space) override;
   std::optional<Result<void>> read_at_once(uint64_t offset, const Pieces& to) override;

@@ -138,6 +138,16 @@ TEST_F(Qcow2Test, EachSync) {
   }
 }
 
+TEST_F(Qcow2Test, WhatWasNotFlushedIsBroughtToTheFileAtTheEnd) {
+  make();
+  open();
+  write(0, 300'000, 1);
+  ASSERT_TRUE(disk_->settle());
+  disk_.reset();
+  open();
+  expect_model();
+}
+
 TEST_F(Qcow2Test, Direct) {
   Scratch disk_scratch(Scratch::Where::kDisk);
   path_ = disk_scratch.path("disk.qcow2");

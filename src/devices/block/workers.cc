@@ -83,6 +83,14 @@ void Workers::collect() {
   if (!finished.empty()) calls_.done(finished);
 }
 
+void Workers::finish() {
+  {
+    std::unique_lock lock(mutex_);
+    quiet_.wait(lock, [this] { return busy_ == 0 && waiting_.empty(); });
+  }
+  collect();
+}
+
 void Workers::drain() {
   std::unique_lock lock(mutex_);
   waiting_.clear();

@@ -31,6 +31,8 @@ class Workers {
   // Loop thread. Begun in this order. False: no thread can be started, and the job is as it was.
   bool submit(Job& job);
   size_t pending() const { return pending_; }  // Given to submit() and not to `done`.
+  // Loop thread. Waits until all that was given to submit() is done, and hands it to `done`.
+  void finish();
   // Loop thread. Waits until nothing is being done, and drops what was not begun: `done` is not called for any of it.
   void drain();
 
