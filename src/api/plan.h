@@ -24,6 +24,7 @@ Result<void> refuse_nul(const Config& config);
 Result<void> plan_size(const Config& config, Plan& plan);     // plan_size.cc
 Result<void> plan_root(const Config& config, Plan& plan);     // plan_paths.cc
 Result<void> plan_shares(const Config& config, Plan& plan);   // plan_paths.cc
+Result<void> plan_disks(const Config& config, Plan& plan);    // plan_disks.cc, after plan_shares
 Result<void> plan_console(const Config& config, Plan& plan);  // plan_paths.cc
 Result<void> plan_command(const Config& config, Plan& plan);  // plan_command.cc
 Result<void> plan_user(const Config& config, Plan& plan);     // plan_command.cc, after plan_root

@@ -89,6 +89,10 @@ Result<Sandbox> Sandbox::create(SandboxConfig config, const std::string& home) {
   if (config.name.empty()) config.name = sandbox::make_name();
   TRY(sandbox::check_name(config.name));
   for (Share& share : config.vm.shares) make_absolute(share.host_path);
+  for (Disk& disk : config.vm.disks) {
+    make_absolute(disk.path);
+    make_absolute(disk.backing_path);
+  }
   make_absolute(config.vm.root.path);
   make_absolute(config.vm.kernel_path);
   make_absolute(config.vm.console_path);

@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "devices/block/block.h"
 #include "devices/fs/fs.h"
 #include "wire/guest.h"
 
@@ -17,6 +18,11 @@ namespace cloche {
 struct MachineShare {
   fs::Options options;
   fs::Node root;
+};
+
+struct MachineDisk {
+  block::Options options;
+  std::unique_ptr<block::Disk> image;
 };
 
 struct MachineConfig {
@@ -28,6 +34,7 @@ struct MachineConfig {
   std::string bundle_reader_path;    // The program that opens a libkrunfw library for us.
   std::string extra_command_line;    // Appended to the kernel's command line.
   std::vector<MachineShare> shares;  // wire::Start names them by tag.
+  std::vector<MachineDisk> disks;    // vda, vdb ...
   wire::Start start;
   // The command's streams on this side: stdin (or the terminal), stdout, stderr. An empty one is not connected.
   Fd input, output, error;

@@ -40,6 +40,7 @@ Result<ExitReport> Machine::run() {
 
   TRY(loop_->run());
   stop_cpus();
+  for (auto& disk : disks_) disk->settle();
   return make_report();
 }
 

@@ -133,8 +133,8 @@ class Get {
   const json& from_;
 };
 
-constexpr const char* kSources[] = {"host", "directory"};
-constexpr const char* kWrites[] = {"private", "refused"};
+constexpr const char* kSources[] = {"host", "directory", "disk"};
+constexpr const char* kWrites[] = {"private", "refused", "kept"};
 constexpr const char* kAccess[] = {"read-write", "read-only"};
 constexpr const char* kCaches[] = {"none", "auto", "always"};
 constexpr const char* kAllowed[] = {"refused", "allowed"};
@@ -142,6 +142,9 @@ constexpr const char* kAcls[] = {"ignored", "enforced"};
 constexpr const char* kLocks[] = {"guest", "host"};
 constexpr const char* kKinds[] = {"file", "directory"};
 constexpr const char* kLookups[] = {"any", "one"};
+constexpr const char* kFormats[] = {"by-name", "raw", "qcow2", "vmdk"};
+constexpr const char* kSyncs[] = {"none", "relaxed", "full"};
+constexpr const char* kDiskCaches[] = {"host", "none"};
 constexpr const char* kInputs[] = {"none", "carried"};
 constexpr const char* kRestarts[] = {"no", "on-failure", "always"};
 
@@ -176,10 +179,23 @@ void list(auto& field, Share& share) {
   field("dax_window_mib", share.dax_window_mib);
 }
 
+void list(auto& field, Disk& disk) {
+  field("path", disk.path);
+  field("format", disk.format, kFormats);
+  field("access", disk.access, kAccess);
+  field("sync", disk.sync, kSyncs);
+  field("cache", disk.cache, kDiskCaches);
+  field("serial", disk.serial);
+  field("backing_path", disk.backing_path);
+}
+
 void list(auto& field, Root& root) {
   field("source", root.source, kSources);
   field("path", root.path);
   field("writes", root.writes, kWrites);
+  field("disk", root.disk);
+  field("file_system", root.file_system);
+  field("mount_options", root.mount_options);
 }
 
 void list(auto& field, User& user) {
@@ -202,6 +218,7 @@ void list(auto& field, Config& config) {
   field("arguments", config.arguments);
   field("root", config.root);
   field("shares", config.shares);
+  field("disks", config.disks);
   field("cpus", config.cpus);
   field("memory_mib", config.memory_mib);
   field("hostname", config.hostname);

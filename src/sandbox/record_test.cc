@@ -30,6 +30,14 @@ Record full_record() {
   std::string every_byte(256, '\0');
   for (size_t i = 0; i < every_byte.size(); ++i) every_byte[i] = static_cast<char>(i);
   vm.shares[0].injected = {{.path = "f", .contents = every_byte, .mode = 0600, .lookups = InjectedLookups::kOne}};
+  vm.disks = {{.path = "/disk",
+               .format = DiskFormat::kQcow2,
+               .access = Access::kReadOnly,
+               .sync = DiskSync::kNone,
+               .cache = DiskCache::kNone,
+               .serial = "s",
+               .backing_path = "/base"}};
+  vm.root.disk = 3;
   vm.user = {.uid = 1000, .gid = 1};
   vm.limits = {{.resource = "nofile", .soft = 1, .hard = kUnlimited}};
   vm.timeout = std::chrono::milliseconds(9);
@@ -47,6 +55,9 @@ TEST(Record, ComesBack) {
   EXPECT_EQ(read->config.vm.arguments, record.config.vm.arguments);
   EXPECT_EQ(read->config.vm.shares[0].injected[0].contents, record.config.vm.shares[0].injected[0].contents);
   EXPECT_EQ(read->config.labels, record.config.labels);
+  EXPECT_EQ(read->config.vm.disks.at(0).sync, DiskSync::kNone);
+  EXPECT_EQ(read->config.vm.disks[0].backing_path, "/base");
+  EXPECT_EQ(read->config.vm.root.disk, 3u);
   EXPECT_EQ(read->config.vm.limits[0].hard, kUnlimited);
   EXPECT_EQ(read->config.vm.input, Input::kCarried);
   EXPECT_EQ(read->config.vm.terminal->columns, 4);

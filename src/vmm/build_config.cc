@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "devices/block/image.h"
 #include "machine/host_root.h"
 
 namespace cloche {
@@ -86,6 +87,23 @@ Result<MachineShare> open_root(const wire::VmConfig& config) {
   return MachineShare{std::move(options), fs::Node::host(std::move(directory))};
 }
 
+Result<MachineDisk> open_disk(const wire::VmDisk& disk) {
+  block::ImageOptions options{.path = disk.path,
+                              .format = static_cast<block::Format>(disk.format),
+                              .file = {.writing = disk.read_only ? block::Writing::kRefused : block::Writing::kAllowed,
+                                       .cache = disk.direct ? block::HostCache::kBypassed : block::HostCache::kUsed,
+                                       .sync = static_cast<block::Sync>(disk.sync)},
+                              .backing_path = disk.backing_path,
+                              .backing_format = static_cast<block::Format>(disk.backing_format)};
+  auto image = block::open_image(options);
+  if (!image) return std::unexpected(std::move(image).error().in("disk"));
+  return MachineDisk{{.name = disk.path,
+                      .read_only = disk.read_only,
+                      .flushes = options.file.sync != block::Sync::kNone,
+                      .serial = disk.serial},
+                     std::move(*image)};
+}
+
 }  // namespace
 
 Result<MachineConfig> build_config(wire::VmConfig config, Log log) {
@@ -97,14 +115,15 @@ Result<MachineConfig> build_config(wire::VmConfig config, Log log) {
   machine.agent_path = std::move(config.agent_path);
   machine.bundle_reader_path = std::move(config.bundle_reader_path);
   machine.extra_command_line = std::move(config.extra_command_line);
-  machine.shares.push_back(TRY(open_root(config)));
+  if (config.root != wire::RootKind::kDisk) machine.shares.push_back(TRY(open_root(config)));
   for (const wire::VmShare& share : config.shares) {
     machine.shares.push_back({share_options(share, command_ids(config)), TRY(open_share(share))});
   }
+  for (const wire::VmDisk& disk : config.disks) machine.disks.push_back(TRY(open_disk(disk)));
   if (!config.console_path.empty())
     machine.console = TRY(open_file(config.console_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, 0644));
   machine.start = std::move(config.start);
-  machine.start.root_tag = kRootTag;
+  if (config.root != wire::RootKind::kDisk) machine.start.root_tag = kRootTag;
   machine.start.has_stdin = config.has_input;
   if (config.has_input) machine.input = Fd(STDIN_FILENO);
   machine.output = Fd(STDOUT_FILENO);

@@ -40,6 +40,10 @@ std::vector<std::byte> encode(const Start& start) {
   Writer to;
   to.put(std::string_view(start.root_tag));
   put_bool(to, start.read_only_root);
+  for (const std::string* text : {&start.root_device.path, &start.root_device.type, &start.root_device.options})
+    to.put(std::string_view(*text));
+  put_bool(to, start.keeps_root);
+  put_bool(to, start.has_disks);
   to.put(static_cast<uint32_t>(start.mounts.size()));
   for (const Mount& mount : start.mounts) {
     to.put(std::string_view(mount.tag));
@@ -72,6 +76,10 @@ bool decode(std::span<const std::byte> payload, Start& start) {
   Reader from(payload);
   from.get(start.root_tag);
   get_bool(from, start.read_only_root);
+  for (std::string* text : {&start.root_device.path, &start.root_device.type, &start.root_device.options})
+    from.get(*text);
+  get_bool(from, start.keeps_root);
+  get_bool(from, start.has_disks);
   start.mounts.resize(from.count(10));
   for (Mount& mount : start.mounts) {
     from.get(mount.tag);

@@ -65,9 +65,18 @@ enum class Streams : uint8_t {
   kTerminal = 1,  // one terminal for all three
 };
 
+struct RootDevice {
+  std::string path;     // "/dev/vda". Empty: none.
+  std::string type;     // Of its file system; empty: each that the kernel knows is tried.
+  std::string options;  // As mount(8) takes them with -o.
+};
+
 struct Start {
   std::string root_tag;         // virtio-fs tag of the root file system.
-  bool read_only_root = false;  // Without: a private overlay in memory on top of it.
+  bool read_only_root = false;  // Without: a private overlay in memory on top of it, unless keeps_root.
+  RootDevice root_device;       // In place of root_tag.
+  bool keeps_root = false;      // What is written to the root device stays there.
+  bool has_disks = false;       // File systems on them are to be left clean.
   std::vector<Mount> mounts;
   std::string hostname;
   std::vector<std::string> arguments;    // argv; the first is looked up in PATH of `environment` when it has no slash.

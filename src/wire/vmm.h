@@ -35,6 +35,7 @@ enum class VmmFrame : uint16_t {
 enum class RootKind : uint8_t {
   kHost = 0,       // the host's own programs
   kDirectory = 1,  // Share 0 is the root
+  kDisk = 2,       // start.root_device is
 };
 
 struct VmIdRange {
@@ -66,6 +67,17 @@ struct VmShare {
   std::vector<VmIdRange> users{}, groups{};
   std::vector<VmInjectedFile> injected{};  // A config has to fit into a frame (kMaxFrameBytes), these included.
   uint32_t dax_window_mib = 0;             // 0: none.
+};
+
+struct VmDisk {
+  std::string path;    // Absolute.
+  uint8_t format = 0;  // Format of devices/block/image.h, by number.
+  bool read_only = false;
+  uint8_t sync = 2;     // Sync of devices/block/host_file.h, by number.
+  bool direct = false;  // Past the host's cache.
+  std::string serial{};
+  std::string backing_path{};  // Absolute. Empty: none.
+  uint8_t backing_format = 0;
 };
 
 // RestartWhen of cloche/upkeep.h, by number.
@@ -129,6 +141,7 @@ struct VmConfig {
   RootKind root = RootKind::kHost;
   std::string root_path;        // For kDirectory.
   std::vector<VmShare> shares;  // Without the root; start.mounts says where they go.
+  std::vector<VmDisk> disks;    // vda, vdb ...
   uint64_t timeout_ms = 0;      // 0: none.
   uint8_t log_level = 1;        // LogLevel of base/log.h.
   uint64_t began_ns = 0;        // CLOCK_MONOTONIC when libcloche began, for the timeline.

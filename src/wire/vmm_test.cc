@@ -22,6 +22,8 @@ VmConfig full_config() {
   config.shares = {{"tag", "/host", true, false}, {"one", "/host/file", false, true}};
   config.shares[1].dax_window_mib = 64;
   config.shares[0].injected = {{"dir", "", true}, {"dir/file", std::string("a\0b", 3), false, true, 0640}};
+  config.disks = {{.path = "/disk", .format = 1, .read_only = true, .serial = "s", .backing_path = "/base"},
+                  {.path = "/other", .sync = 0, .direct = true}};
   config.timeout_ms = 1500;
   config.has_input = true;
   config.sandbox.id = "abc";
