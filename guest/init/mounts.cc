@@ -11,6 +11,7 @@
 #include <array>
 #include <iterator>
 
+#include "guest/init/disks.h"
 #include "guest/init/shares.h"
 
 namespace cloche::init {
@@ -118,6 +119,14 @@ Result<void> mount_scratch(bool read_only) {
   return {};
 }
 
+Result<void> mount_lower(const wire::Start& start) {
+  if (!start.root_device.path.empty())
+    return mount_root_device(start.root_device, kLower, start.keeps_root ? RootUse::kWritten : RootUse::kRead);
+  if (::mount(start.root_tag.c_str(), kLower, "virtiofs", MS_RDONLY, nullptr) < 0)
+    return failed("mount the root file system");
+  return {};
+}
+
 }  // namespace
 
 Result<void> mount_system() {
@@ -134,10 +143,9 @@ Result<void> mount_system() {
 Result<void> mount_root(const wire::Start& start) {
   ::mkdir(kLower, 0755);
   ::mkdir(kOverlay, 0755);
-  if (::mount(start.root_tag.c_str(), kLower, "virtiofs", MS_RDONLY, nullptr) < 0)
-    return failed("mount the root file system");
+  TRY(mount_lower(start));
   // A read-only root that lacks a mount point gets it in an overlay, which is sealed when all is mounted.
-  bool overlaid = !start.read_only_root || !has_mount_points(start);
+  bool overlaid = !start.keeps_root && (!start.read_only_root || !has_mount_points(start));
   if (overlaid && ::mount("overlay", kOverlay, "overlay", 0, kOverlayOptions) < 0)
     return failed("mount the root's overlay");
   Shares shares = TRY(Shares::stage(start.mounts));
