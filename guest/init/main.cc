@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "guest/init/control.h"
+#include "guest/init/disks.h"
 #include "guest/init/host_link.h"
 #include "guest/init/mounts.h"
 #include "guest/init/network.h"
@@ -82,8 +83,9 @@ void run_command(const wire::Start& start, Control& control, wire::Exited& exite
   exited.drained_ns = monotonic_ns();
 }
 
-// The host ends the VM at our report: what programs wrote to shares must be with it by then.
-void save_shares(const wire::Start& start) {
+// The host ends the VM at our report: what programs wrote to shares and disks must be with it by then.
+void save(const wire::Start& start) {
+  if (start.has_disks) return leave_disks_clean();
   if (std::ranges::all_of(start.mounts, &wire::Mount::read_only)) return;
   ::sync();
 }
@@ -101,7 +103,7 @@ void save_shares(const wire::Start& start) {
     run_command(*start, *control, exited);
   else
     set_failure(exited, prepared.error());
-  save_shares(*start);
+  save(*start);
   [[maybe_unused]] Result<void> told = control->report(exited, kFarewellMs);
   end_vm();
 }

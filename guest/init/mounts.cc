@@ -11,6 +11,7 @@
 #include <array>
 #include <iterator>
 
+#include "guest/init/disks.h"
 #include "guest/init/shares.h"
 
 namespace cloche::init {
@@ -118,6 +119,15 @@ Result<void> mount_scratch(bool read_only) {
   return {};
 }
 
+Result<void> mount_lower(const wire::Start& start) {
+  bool kept = start.root_writes == wire::RootWrites::kKept;
+  if (!start.root_device.path.empty())
+    return mount_root_device(start.root_device, kLower, kept ? RootUse::kWritten : RootUse::kRead);
+  if (::mount(start.root_tag.c_str(), kLower, "virtiofs", kept ? 0 : MS_RDONLY, nullptr) < 0)
+    return failed("mount the root file system");
+  return {};
+}
+
 }  // namespace
 
 Result<void> mount_system() {
@@ -134,9 +144,7 @@ Result<void> mount_system() {
 Result<void> mount_root(const wire::Start& start) {
   ::mkdir(kLower, 0755);
   ::mkdir(kOverlay, 0755);
-  unsigned long flags = start.root_writes == wire::RootWrites::kShared ? 0 : MS_RDONLY;
-  if (::mount(start.root_tag.c_str(), kLower, "virtiofs", flags, nullptr) < 0)
-    return failed("mount the root file system");
+  TRY(mount_lower(start));
   // A read-only root that lacks a mount point gets it in an overlay, which is sealed when all is mounted.
   bool sealed = start.root_writes == wire::RootWrites::kRefused;
   bool overlaid = start.root_writes == wire::RootWrites::kPrivate || (sealed && !has_mount_points(start));

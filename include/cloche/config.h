@@ -18,12 +18,13 @@ namespace cloche {
 enum class RootSource : uint8_t {
   kHost,       // The host's own programs and what they need of /etc, read-only; nobody's home, no keys.
   kDirectory,  // A directory that holds a Linux userland.
+  kDisk,       // A file system on one of Config::disks.
 };
 
 enum class Writes : uint8_t {
   kPrivate,  // Go to memory of the VM and are gone with it.
   kRefused,  // Fail with "read-only file system".
-  kShared,   // Go to the directory on the host. For kDirectory.
+  kKept,     // Go to the directory or disk that the root is, and stay there. Not for kHost.
 };
 
 enum class Access : uint8_t { kReadWrite, kReadOnly };
@@ -76,11 +77,15 @@ struct InjectedFile {
   InjectedLookups lookups = InjectedLookups::kAny;
 };
 
-// The root file system. It is never changed on the host, but with Writes::kShared.
+// The root file system. Except for Writes::kKept it is never changed on the host.
 struct Root {
   RootSource source = RootSource::kHost;
   std::string path{};  // For kDirectory.
   Writes writes = Writes::kPrivate;
+  // For kDisk: which of Config::disks, from 0. The file system lies on the whole disk, without partitions.
+  uint32_t disk = 0;
+  std::string file_system{};    // For kDisk: its type, as "ext4". Empty: each that the guest's kernel knows is tried.
+  std::string mount_options{};  // For kDisk: as mount(8) takes them with -o.
   std::vector<InjectedFile> injected{};      // For kDirectory.
   std::optional<uint32_t> dax_window_mib{};  // As Share's.
 };
@@ -126,6 +131,38 @@ struct VsockPort {
   VsockListener listener = VsockListener::kHost;
 };
 
+// How an image file holds a disk.
+enum class DiskFormat : uint8_t {
+  // As the file's name ends: .qcow2 and .vmdk are what they say, all else is raw. What is in a file never decides: a
+  // guest could write the beginning of a qcow2 image into its raw disk, and name any file of the host there.
+  kByName,
+  kRaw,
+  kQcow2,
+  kVmdk,  // "Flat": a description, and the contents in a second file beside it.
+};
+
+// What a guest's flush of a disk (fsync) is worth.
+enum class DiskSync : uint8_t {
+  kNone,     // The guest is told that it need not flush. What it wrote outlives it and the VM's process, not the host.
+  kRelaxed,  // The host begins to write to its disk and does not wait. The same; the guest writes in its usual order.
+  kFull,     // The host's disk has it.
+};
+
+// Whether a disk's contents go through the host's page cache.
+enum class DiskCache : uint8_t { kHost, kNone };
+
+// A disk of the guest: /dev/vda, /dev/vdb ... in the order of Config::disks. While a VM may write to an image nobody
+// else can use it; several can read it.
+struct Disk {
+  std::string path{};  // A file or a block device. Relative paths start at the caller's working directory.
+  DiskFormat format = DiskFormat::kByName;
+  Access access = Access::kReadWrite;
+  DiskSync sync = DiskSync::kFull;
+  DiskCache cache = DiskCache::kHost;
+  std::string serial{};        // What the guest finds in /dev/disk/by-id: at most 20 printable characters of ASCII.
+  std::string backing_path{};  // Of a qcow2 image that is made on top of another one: that one. It is only read.
+};
+
 // Who the command runs as in the guest.
 struct User {
   uint32_t uid = 0;
@@ -168,6 +205,8 @@ struct Config {
   std::vector<VsockPort> vsock_ports{};
   // Its network interfaces, eth0, eth1 ... Without, it has no network.
   std::vector<Network> networks{};
+  // Its disks. Only a root is mounted; the others are the command's to use.
+  std::vector<Disk> disks{};
   // Virtual CPUs, 1 to 16; more than the host has take turns.
   uint32_t cpus = 1;
   // The guest's whole memory in MiB; the host gives what is touched.

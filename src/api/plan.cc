@@ -15,7 +15,13 @@ Result<void> refuse_nul(const Config& config) {
   }
   for (const VsockPort& port : config.vsock_ports) TRY(check("vsock port", port.socket_path));
   for (const Network& network : config.networks) TRY(check("network", network.path));
+  for (const Disk& disk : config.disks) {
+    TRY(check("disk", disk.path));
+    TRY(check("disk", disk.backing_path));
+  }
   TRY(check("root", config.root.path));
+  TRY(check("root disk", config.root.file_system));
+  TRY(check("root disk", config.root.mount_options));
   TRY(check("working directory", config.working_directory));
   TRY(check("kernel", config.kernel_path));
   TRY(check("kernel command line", config.extra_command_line));
@@ -29,6 +35,7 @@ Result<Plan> make_plan(const Config& config, const Installation& installation) {
   TRY(plan_root(config, plan));
   TRY(plan_shares(config, plan));
   TRY(plan_vsock(config, plan));
+  TRY(plan_disks(config, plan));
   TRY(plan_console(config, plan));
   TRY(plan_command(config, plan));
   TRY(plan_user(config, plan));

@@ -9,45 +9,16 @@
 #include <climits>
 #include <cstdlib>
 
+#include "api/place.h"
 #include "api/plan.h"
 
 namespace cloche {
 namespace {
 
-// Each share is a device, and each device takes 37 of the 2048 characters that a kernel command line has.
-constexpr size_t kMaxShares = 40;
 constexpr size_t kMaxTag = 36;  // Virtio 1.2, 5.11.4.
 
 // The guest mounts these itself, and nothing runs without them.
 constexpr std::array<std::string_view, 3> kGuestsOwn{"/proc", "/sys", "/dev"};
-
-std::unexpected<Error> missing(std::string_view field, const std::string& path, int error) {
-  if (error == ENOENT || error == ENOTDIR)
-    return fail(ErrorCode::kNotFound,
-                fmt::format("{} {}: there is no such file or directory on this host", field, path));
-  return fail_errno(fmt::format("{} {}", field, path), error);
-}
-
-// `path` as an absolute one without links, and what is there.
-struct Place {
-  std::string path;
-  struct stat status{};
-};
-Result<Place> find(std::string_view field, const std::string& path) {
-  Place place;
-  std::array<char, PATH_MAX> real;
-  if (::realpath(path.c_str(), real.data()) == nullptr) return missing(field, path, errno);
-  place.path = real.data();
-  if (::stat(real.data(), &place.status) < 0) return missing(field, path, errno);
-  return place;
-}
-
-// Whether we can list and enter a directory, or read a file; the VM's process runs as the same user.
-Result<void> check_readable(std::string_view field, const Place& place) {
-  int need = S_ISDIR(place.status.st_mode) ? R_OK | X_OK : R_OK;
-  if (::access(place.path.c_str(), need) == 0) return {};
-  return fail(ErrorCode::kPermission, fmt::format("{} {}: not readable for this user", field, place.path), errno);
-}
 
 // An absolute path of the guest without "." and doubled slashes.
 Result<std::string> clean_guest_path(std::string_view field, const std::string& path) {
@@ -178,7 +149,7 @@ Result<void> plan_share(const Share& share, Plan& plan) {
   std::string guest_path;
   if (!share.guest_path.empty() || share.tag.empty()) guest_path = TRY(plan_guest_path(share, plan));
   std::string tag = TRY(plan_tag(share, plan));
-  Place place = TRY(find("share", share.host_path));
+  Place place = TRY(find_place("share", share.host_path));
   bool is_file = S_ISREG(place.status.st_mode);
   if (!is_file && !S_ISDIR(place.status.st_mode))
     return fail(ErrorCode::kInvalidArgument,
@@ -214,15 +185,21 @@ Result<void> plan_share(const Share& share, Plan& plan) {
 
 Result<void> plan_root(const Config& config, Plan& plan) {
   plan.vm.start.root_writes = static_cast<wire::RootWrites>(config.root.writes);
+  if (config.root.source == RootSource::kDisk) {
+    plan.vm.root = wire::RootKind::kDisk;
+    return {};  // plan_disks() does the rest.
+  }
   if (config.root.source == RootSource::kHost) {
-    if (config.root.writes == Writes::kShared || !config.root.injected.empty() || config.root.dax_window_mib)
-      return fail(ErrorCode::kInvalidArgument,
-                  "root: shared writes, injected files and a DAX window are for a root that is a directory");
+    if (config.root.writes == Writes::kKept || !config.root.injected.empty() || config.root.dax_window_mib)
+      return fail(
+          ErrorCode::kInvalidArgument,
+          "root: what is written to the host's programs cannot be kept, nothing is injected into them, and they "
+          "have no DAX window; name a directory");
     plan.vm.root = wire::RootKind::kHost;
     return {};
   }
   if (config.root.path.empty()) return fail(ErrorCode::kInvalidArgument, "rootfs: the path is empty");
-  Place place = TRY(find("rootfs", config.root.path));
+  Place place = TRY(find_place("rootfs", config.root.path));
   if (!S_ISDIR(place.status.st_mode))
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("rootfs {}: not a directory; it must hold an unpacked Linux userland", place.path));
@@ -235,9 +212,9 @@ Result<void> plan_root(const Config& config, Plan& plan) {
 }
 
 Result<void> plan_shares(const Config& config, Plan& plan) {
-  if (config.shares.size() > kMaxShares)
+  if (size_t count = config.shares.size() + config.disks.size(); count > kMaxDevices)
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("shares: {} are too many; a VM takes {}", config.shares.size(), kMaxShares));
+                fmt::format("shares and disks: {} are too many; a VM takes {}", count, kMaxDevices));
   for (const Share& share : config.shares) TRY(plan_share(share, plan));
   std::string directory = TRY(clean_guest_path("working directory", config.working_directory));
   plan.vm.start.working_directory = std::move(directory);
@@ -252,7 +229,7 @@ Result<void> plan_console(const Config& config, Plan& plan) {
   std::string name = path.substr(slash + 1);
   if (name.empty() || name == "." || name == "..")
     return fail(ErrorCode::kInvalidArgument, fmt::format("console {}: not the name of a file", path));
-  auto found = find("console", directory);
+  auto found = find_place("console", directory);
   if (!found && found.error().code == ErrorCode::kNotFound)
     return fail(ErrorCode::kNotFound, fmt::format("console {}: there is no such directory on this host", path));
   Place parent = TRY(std::move(found));

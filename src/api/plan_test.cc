@@ -284,6 +284,86 @@ TEST_F(PlanTest, TooManyShares) {
   EXPECT_TRUE(plan(config));
 }
 
+TEST_F(PlanTest, Disks) {
+  Config config = base();
+  std::string image = fake_.write("disk.img", std::string(4096, 'x')), other = fake_.write("other.qcow2", "x");
+  config.disks = {{.path = image, .sync = DiskSync::kRelaxed, .cache = DiskCache::kNone, .serial = "one"},
+                  {.path = other, .access = Access::kReadOnly, .backing_path = image}};
+  auto made = plan(config);
+  ASSERT_FALSE(made);  // One image is written to and read.
+  config.disks[0].access = Access::kReadOnly;
+  made = plan(config);
+  ASSERT_TRUE(made) << made.error().message();
+  ASSERT_EQ(made->vm.disks.size(), 2u);
+  EXPECT_EQ(made->vm.disks[0].format, 0);
+  EXPECT_EQ(made->vm.disks[0].sync, 1);
+  EXPECT_TRUE(made->vm.disks[0].direct);
+  EXPECT_TRUE(made->vm.disks[0].read_only);
+  EXPECT_EQ(made->vm.disks[1].format, 1);
+  EXPECT_EQ(made->vm.disks[1].backing_path, std::filesystem::canonical(image));
+  EXPECT_FALSE(made->vm.start.has_disks);
+  config.disks[1].format = DiskFormat::kVmdk;
+  EXPECT_THAT(why(config), HasSubstr("only a qcow2 image can have a backing file"));
+}
+
+TEST_F(PlanTest, DisksThatAreNone) {
+  std::string image = fake_.write("disk.img", "x");
+  struct Case {
+    Disk disk;
+    const char* reason;
+  };
+  for (const Case& each : {Case{{.path = ""}, "the path is empty"}, Case{{.path = fake_.path("none")}, "no such file"},
+                           Case{{.path = fake_.directory()}, "neither a regular file nor a block device"},
+                           Case{{.path = "/dev/null"}, "neither a regular file nor a block device"},
+                           Case{{.path = image, .serial = std::string(21, 'x')}, "the serial"},
+                           Case{{.path = image, .serial = "a\tb"}, "the serial"},
+                           Case{{.path = image, .backing_path = image}, "backing file"}}) {
+    Config config = base();
+    config.disks = {each.disk};
+    EXPECT_THAT(why(config), AllOf(HasSubstr("disk"), HasSubstr(each.reason)));
+  }
+  Config config = base();
+  config.disks = {{.path = image}, {.path = image, .access = Access::kReadOnly}};
+  EXPECT_THAT(why(config), HasSubstr("two disks"));
+  config.disks.assign(27, {.path = image, .access = Access::kReadOnly});
+  EXPECT_THAT(why(config), HasSubstr("too many"));
+}
+
+TEST_F(PlanTest, ARootOnADisk) {
+  Config config = base();
+  std::string image = fake_.write("disk.img", "x"), second = fake_.write("second.img", "x");
+  config.disks = {{.path = image}, {.path = second}};
+  config.root = {.source = RootSource::kDisk,
+                 .writes = Writes::kKept,
+                 .disk = 1,
+                 .file_system = "ext4",
+                 .mount_options = "noatime"};
+  config.user.uid = 7;
+  auto made = plan(config);
+  ASSERT_TRUE(made) << made.error().message();
+  EXPECT_EQ(made->vm.root, wire::RootKind::kDisk);
+  EXPECT_EQ(made->vm.start.root_device.path, "/dev/vdb");
+  EXPECT_EQ(made->vm.start.root_device.type, "ext4");
+  EXPECT_EQ(made->vm.start.root_writes, wire::RootWrites::kKept);
+  EXPECT_TRUE(made->vm.start.has_disks);
+  EXPECT_EQ(made->vm.start.gid, 7u);  // Nobody looks into the disk.
+  config.root.writes = Writes::kPrivate;
+  made = plan(config);
+  ASSERT_TRUE(made);
+  EXPECT_TRUE(made->vm.disks[1].read_only);
+  config.root.disk = 2;
+  EXPECT_THAT(why(config), AllOf(HasSubstr("root disk"), HasSubstr("number 2")));
+  config.root.disk = 0;
+  config.root.file_system = "../x";
+  EXPECT_THAT(why(config), HasSubstr("no type of a file system"));
+  config.root.file_system = "";
+  config.root.writes = Writes::kKept;
+  config.disks[0].access = Access::kReadOnly;
+  EXPECT_THAT(why(config), HasSubstr("cannot be kept"));
+  config.root = {.writes = Writes::kKept};
+  EXPECT_THAT(why(config), AllOf(HasSubstr("rootfs"), HasSubstr("kept")));
+}
+
 TEST_F(PlanTest, WorkingDirectory) {
   Config config = base();
   config.working_directory = "work";

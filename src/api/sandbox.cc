@@ -96,6 +96,10 @@ Result<Sandbox> Sandbox::create(SandboxConfig config, const std::string& home) {
   for (Share& share : config.vm.shares) make_absolute(share.host_path);
   for (Network& network : config.vm.networks)
     if (network.kind != NetworkKind::kTap) make_absolute(network.path);
+  for (Disk& disk : config.vm.disks) {
+    make_absolute(disk.path);
+    make_absolute(disk.backing_path);
+  }
   make_absolute(config.vm.root.path);
   make_absolute(config.vm.kernel_path);
   make_absolute(config.vm.console_path);

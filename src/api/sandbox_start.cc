@@ -198,6 +198,7 @@ Result<wire::Exec> plan_exec(const Config& vm, const ExecConfig& exec) {
   config.networks.clear();
   config.shares.clear();  // They are mounted; that the host's side is gone is no matter here.
   Plan plan;
+  if (config.root.source == RootSource::kDisk) plan.vm.root = wire::RootKind::kDisk;
   if (config.root.source == RootSource::kDirectory) plan.vm.root_path = config.root.path;
   TRY(refuse_nul(config));
   TRY(plan_shares(config, plan));

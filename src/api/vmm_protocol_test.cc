@@ -18,6 +18,7 @@ VmConfig some_config() {
   config.shares = {{"share0", "/a", true, false}, {"share1", "/b", false, true}};
   config.shares[1].cache = 2;
   config.shares[1].users = {{0, 1000, 1}, {1, 100000, 65535}};
+  config.disks = {{.path = "/disk", .format = 2, .sync = 1, .direct = true}};
   config.timeout_ms = 5;
   config.has_input = true;
   config.start.arguments = {"a", "", "c"};

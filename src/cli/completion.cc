@@ -53,7 +53,8 @@ std::string all_names(const Flag& flag, std::string_view separator) {
 enum class ValueKind { kNone, kFile, kChoice, kOther };
 ValueKind value_kind(const Flag& flag) {
   if (!flag.takes_value) return ValueKind::kNone;
-  if (flag.value == "FILE" || flag.value == "DIR" || flag.value == "DIR|host" || flag.value.starts_with("HOST:"))
+  if (flag.value == "FILE" || flag.value == "DIR" || flag.value == "DIR|host" || flag.value.starts_with("HOST:") ||
+      flag.value.starts_with("PATH"))
     return ValueKind::kFile;
   return flag.value.find('|') != std::string::npos ? ValueKind::kChoice : ValueKind::kOther;
 }

@@ -51,7 +51,7 @@ void add_file_flags(CLI::App& app, Config& config) {
       {"--rootfs", "DIR|host",
        "Root file system: a directory with a Linux userland, or the host's own programs (default)"},
       [&](const std::string& text) {
-        Writes writes = config.root.writes;
+        Writes writes = config.root.writes == Writes::kRefused ? Writes::kRefused : Writes::kPrivate;
         config.root = parse_root(text);
         config.root.writes = writes;
         return Result<void>();
@@ -59,6 +59,11 @@ void add_file_flags(CLI::App& app, Config& config) {
   add(app, kGroup,
       {"-v,--volume", "HOST:GUEST[:OPTION,...]", "Show a directory or file of the host in the guest; may be repeated"},
       [&](const std::string& text) { return append(parse_share(text), config.shares); });
+  add(app, kGroup, {"--disk", "PATH[:ro][,OPTION,...]", "A disk: /dev/vda, then vdb ...; see docs/disks.md"},
+      [&](const std::string& text) { return append(parse_disk(text), config.disks); });
+  add(app, kGroup,
+      {"--root-disk", "PATH[:ro][,OPTION,...]", "A disk whose file system is the root; what is written there stays"},
+      [&](const std::string& text) { return parse_root_disk(text, config); });
   app.add_flag_callback(
          "--read-only", [&] { config.root.writes = Writes::kRefused; },
          "Refuse writes to the root instead of keeping them in memory")

@@ -175,7 +175,8 @@ TEST(RunFlags, BadValuesNameTheirFlag) {
        {Case{{"--memory", "much"}, "--memory"}, Case{{"--cpus", "-1"}, "--cpus"}, Case{{"-u", "bob"}, "--user"},
         Case{{"-v", "/x"}, "--volume"}, Case{{"--ulimit", "x"}, "--ulimit"}, Case{{"--timeout", "soon"}, "--timeout"},
         Case{{"-e", ""}, "--env"}, Case{{"--env-file", "/nonexistent"}, "--env-file"},
-        Case{{"--machine", "maybe"}, "--machine"}, Case{{"--kernel", ""}, "--kernel"}}) {
+        Case{{"--machine", "maybe"}, "--machine"}, Case{{"--kernel", ""}, "--kernel"},
+        Case{{"--disk", "x,y"}, "--disk"}, Case{{"--root-disk", ""}, "--root-disk"}}) {
     EXPECT_THAT(parse(each.words).error, HasSubstr(each.flag)) << each.words[0];
   }
 }

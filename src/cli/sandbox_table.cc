@@ -144,6 +144,12 @@ nlohmann::json kelpie_json(const std::optional<KelpiePort>& port) {
           {"server", port->server == KelpieServer::kAgent ? "agent" : "command"}};
 }
 
+std::string root_text(const Config& vm) {
+  if (vm.root.source == RootSource::kHost) return "host";
+  bool on_disk = vm.root.source == RootSource::kDisk && vm.root.disk < vm.disks.size();
+  return on_disk ? vm.disks[vm.root.disk].path : vm.root.path;
+}
+
 }  // namespace
 
 nlohmann::json sandbox_json(const SandboxInfo& info) {
@@ -152,6 +158,9 @@ nlohmann::json sandbox_json(const SandboxInfo& info) {
   for (const Share& share : vm.shares)
     shares.push_back(
         {{"host", share.host_path}, {"guest", share.guest_path}, {"read_only", share.access == Access::kReadOnly}});
+  auto disks = nlohmann::json::array();
+  for (const Disk& disk : vm.disks)
+    disks.push_back({{"path", disk.path}, {"read_only", disk.access == Access::kReadOnly}});
   nlohmann::json values{
       {"id", info.id},
       {"name", info.name},
@@ -175,9 +184,10 @@ nlohmann::json sandbox_json(const SandboxInfo& info) {
       {"terminal", vm.terminal.has_value()},
       {"working_directory", vm.working_directory},
       {"uid", vm.user.uid},
-      {"root", vm.root.source == RootSource::kHost ? std::string("host") : vm.root.path},
+      {"root", root_text(vm)},
       {"shares", std::move(shares)},
       {"networks", networks_json(vm.networks)},
+      {"disks", std::move(disks)},
       {"stop_timeout_ms", info.config.stop_grace.count()},
       {"kelpie_port", kelpie_json(info.config.kelpie)},
       {"idle_timeout_ms", info.config.idle_timeout ? nlohmann::json(info.config.idle_timeout->count()) : nullptr},

@@ -25,6 +25,10 @@ Result<uint32_t> parse_count(const std::string& text);
 Result<User> parse_user(const std::string& text);
 // "HOST:GUEST" or "HOST:GUEST:OPTION[,OPTION...]". HOST may contain colons.
 Result<Share> parse_share(const std::string& text);
+// "PATH[:ro][,OPTION...]", of which PATH has no commas.
+Result<Disk> parse_disk(const std::string& text);
+// The same with options of a root: what is parsed goes behind `config`'s disks, and is its root.
+Result<void> parse_root_disk(const std::string& text, Config& config);
 // "nofile=1024" or "nofile=1024:2048"; "unlimited" or -1 for none.
 Result<Limit> parse_limit(const std::string& text);
 // "SOCKET", and behind commas, in any order, "listen" or "connect", and "agent" or "command". SOCKET may have commas.

@@ -13,6 +13,40 @@ using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+TEST(Values, Disks) {
+  Disk disk = parse_disk("/a:b.img").value();
+  EXPECT_EQ(disk.path, "/a:b.img");
+  EXPECT_EQ(disk.access, Access::kReadWrite);
+  EXPECT_EQ(disk.format, DiskFormat::kByName);
+  EXPECT_EQ(disk.sync, DiskSync::kFull);
+  disk = parse_disk("x:ro,format=qcow2,sync=none,direct,serial=a b,backing=/base.img").value();
+  EXPECT_EQ(disk.path, "x");
+  EXPECT_EQ(disk.access, Access::kReadOnly);
+  EXPECT_EQ(disk.format, DiskFormat::kQcow2);
+  EXPECT_EQ(disk.sync, DiskSync::kNone);
+  EXPECT_EQ(disk.cache, DiskCache::kNone);
+  EXPECT_EQ(disk.serial, "a b");
+  EXPECT_EQ(disk.backing_path, "/base.img");
+  for (const char* bad : {"", ":ro", ",ro", "x,", "x,formt=raw", "x,format=vdi", "x,sync", "x,fstype=ext4"})
+    EXPECT_FALSE(parse_disk(bad)) << bad;
+}
+
+TEST(Values, RootDisks) {
+  Config config;
+  config.disks.resize(1);
+  ASSERT_TRUE(parse_root_disk("root.img,fstype=ext4,mount=noatime,mount=data=journal,sync=relaxed", config));
+  EXPECT_EQ(config.root.source, RootSource::kDisk);
+  EXPECT_EQ(config.root.writes, Writes::kKept);
+  EXPECT_EQ(config.root.disk, 1u);
+  EXPECT_EQ(config.root.file_system, "ext4");
+  EXPECT_EQ(config.root.mount_options, "noatime,data=journal");
+  EXPECT_EQ(config.disks.at(1).sync, DiskSync::kRelaxed);
+  EXPECT_FALSE(parse_root_disk("second.img", config));
+  Config other;
+  ASSERT_TRUE(parse_root_disk("root.img:ro", other));
+  EXPECT_EQ(other.root.writes, Writes::kPrivate);
+}
+
 TEST(Memory, Sizes) {
   EXPECT_EQ(parse_memory("512"), 512u);
   EXPECT_EQ(parse_memory("512M"), 512u);

@@ -61,7 +61,7 @@ Result<void> plan_file_systems(const Context& context, Config& config) {
       has_root = true;
       config.root = {.source = RootSource::kDirectory,
                      .path = *from.path,
-                     .writes = from.read_only ? Writes::kRefused : Writes::kShared,
+                     .writes = from.read_only ? Writes::kRefused : Writes::kKept,
                      .injected = injected_of(from),
                      .dax_window_mib = window_of(from)};
       continue;

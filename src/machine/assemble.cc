@@ -84,6 +84,13 @@ Result<void> Machine::create_devices() {
     shares_.push_back(TRY(fs::Fs::create(std::move(share.options), std::move(share.root), config_.log, loop_.get())));
     TRY(add_device(*shares_.back(), std::move(name)));
   }
+  // The guest names them in the order that they are found in.
+  for (MachineDisk& disk : config_.disks) {
+    std::string name = "disk " + disk.options.name;
+    disks_.push_back(
+        TRY(block::Block::create(std::move(disk.options), std::move(disk.image), config_.log, loop_.get())));
+    TRY(add_device(*disks_.back(), std::move(name)));
+  }
   TRY(add_device(rng_, "rng"));
   for (MachineNetwork& network : config_.networks) {
     networks_.push_back(std::make_unique<net::Net>(network.options, std::move(network.back_end), *loop_, config_.log));

@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "devices/block/block.h"
 #include "devices/fs/fs.h"
 #include "devices/net/net.h"
 #include "wire/guest.h"
@@ -26,6 +27,11 @@ struct MachineNetwork {
   std::unique_ptr<net::BackEnd> back_end;
 };
 
+struct MachineDisk {
+  block::Options options;
+  std::unique_ptr<block::Disk> image;
+};
+
 struct MachineConfig {
   unsigned cpus = 1;
   uint64_t memory_mib = 512;
@@ -36,6 +42,7 @@ struct MachineConfig {
   std::string extra_command_line;        // Appended to the kernel's command line.
   std::vector<MachineShare> shares;      // wire::Start names them by tag.
   std::vector<MachineNetwork> networks;  // eth0, eth1 ...
+  std::vector<MachineDisk> disks;        // vda, vdb ...
   wire::Start start;
   // The command's streams on this side: stdin (or the terminal), stdout, stderr. An empty one is not connected.
   Fd input, output, error;

@@ -126,6 +126,7 @@ class Machine {
   vsock::Vsock vsock_;
   std::vector<std::unique_ptr<fs::Fs>> shares_;
   std::vector<std::unique_ptr<net::Net>> networks_;
+  std::vector<std::unique_ptr<block::Block>> disks_;
   std::vector<MemoryRegion> windows_;
   std::vector<uint64_t> seen_repairs_;  // Loop thread: of windows, how many each vCPU has been told of.
   std::vector<std::unique_ptr<VmIrq>> irqs_;

@@ -40,6 +40,7 @@ Result<ExitReport> Machine::run() {
 
   TRY(loop_->run());
   stop_cpus();
+  for (auto& disk : disks_) disk->settle();
   if (failure_) return std::unexpected(std::move(*failure_));
   return make_report();
 }

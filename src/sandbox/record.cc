@@ -141,8 +141,8 @@ class Get {
   const json& from_;
 };
 
-constexpr const char* kSources[] = {"host", "directory"};
-constexpr const char* kWrites[] = {"private", "refused", "shared"};
+constexpr const char* kSources[] = {"host", "directory", "disk"};
+constexpr const char* kWrites[] = {"private", "refused", "kept"};
 constexpr const char* kAccess[] = {"read-write", "read-only"};
 constexpr const char* kCaches[] = {"none", "auto", "always"};
 constexpr const char* kAllowed[] = {"refused", "allowed"};
@@ -150,6 +150,9 @@ constexpr const char* kAcls[] = {"ignored", "enforced"};
 constexpr const char* kLocks[] = {"guest", "host"};
 constexpr const char* kKinds[] = {"file", "directory"};
 constexpr const char* kLookups[] = {"any", "one"};
+constexpr const char* kFormats[] = {"by-name", "raw", "qcow2", "vmdk"};
+constexpr const char* kSyncs[] = {"none", "relaxed", "full"};
+constexpr const char* kDiskCaches[] = {"host", "none"};
 constexpr const char* kInputs[] = {"none", "carried"};
 constexpr const char* kListeners[] = {"host", "guest"};
 constexpr const char* kRestarts[] = {"no", "on-failure", "always"};
@@ -209,12 +212,25 @@ void list(auto& field, Network& network) {  // Without its descriptor, which a s
   field("dhcp", network.dhcp, kDhcp);
 }
 
+void list(auto& field, Disk& disk) {
+  field("path", disk.path);
+  field("format", disk.format, kFormats);
+  field("access", disk.access, kAccess);
+  field("sync", disk.sync, kSyncs);
+  field("cache", disk.cache, kDiskCaches);
+  field("serial", disk.serial);
+  field("backing_path", disk.backing_path);
+}
+
 void list(auto& field, Root& root) {
   field("source", root.source, kSources);
   field("path", root.path);
   field("writes", root.writes, kWrites);
   field("injected", root.injected);
   field("dax_window_mib", root.dax_window_mib);
+  field("disk", root.disk);
+  field("file_system", root.file_system);
+  field("mount_options", root.mount_options);
 }
 
 void list(auto& field, VsockPort& port) {
@@ -245,6 +261,7 @@ void list(auto& field, Config& config) {
   field("shares", config.shares);
   field("vsock_ports", config.vsock_ports);
   field("networks", config.networks);
+  field("disks", config.disks);
   field("cpus", config.cpus);
   field("memory_mib", config.memory_mib);
   field("hostname", config.hostname);

@@ -38,6 +38,14 @@ Record full_record() {
                   .mtu = 1400,
                   .dhcp = Dhcp::kOff},
                  {.ports = {{1, 2, PortProtocol::kUdp, "0.0.0.0"}}}};
+  vm.disks = {{.path = "/disk",
+               .format = DiskFormat::kQcow2,
+               .access = Access::kReadOnly,
+               .sync = DiskSync::kNone,
+               .cache = DiskCache::kNone,
+               .serial = "s",
+               .backing_path = "/base"}};
+  vm.root.disk = 3;
   vm.user = {.uid = 1000, .gid = 1};
   vm.limits = {{.resource = "nofile", .soft = 1, .hard = kUnlimited}};
   vm.timeout = std::chrono::milliseconds(9);
@@ -55,6 +63,9 @@ TEST(Record, ComesBack) {
   EXPECT_EQ(read->config.vm.arguments, record.config.vm.arguments);
   EXPECT_EQ(read->config.vm.shares[0].injected[0].contents, record.config.vm.shares[0].injected[0].contents);
   EXPECT_EQ(read->config.labels, record.config.labels);
+  EXPECT_EQ(read->config.vm.disks.at(0).sync, DiskSync::kNone);
+  EXPECT_EQ(read->config.vm.disks[0].backing_path, "/base");
+  EXPECT_EQ(read->config.vm.root.disk, 3u);
   EXPECT_EQ(read->config.vm.limits[0].hard, kUnlimited);
   EXPECT_EQ(read->config.vm.input, Input::kCarried);
   EXPECT_EQ(read->config.vm.terminal->columns, 4);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "devices/block/image.h"
 #include "machine/host_root.h"
 
 namespace cloche {
@@ -76,10 +77,10 @@ fs::Options share_options(const wire::VmShare& share, Ids ids) {
 
 Result<MachineShare> open_root(const wire::VmConfig& config) {
   // Nobody is expected to change a root file system under a running guest, but through that guest.
-  bool shared = config.start.root_writes == wire::RootWrites::kShared;
+  bool kept = config.start.root_writes == wire::RootWrites::kKept;
   fs::Options options{.tag = config.root_tag,
-                      .read_only = !shared,
-                      .cache = shared ? fs::Cache::kAuto : fs::Cache::kAlways,
+                      .read_only = !kept,
+                      .cache = kept ? fs::Cache::kAuto : fs::Cache::kAlways,
                       .injected = injections_of(config.root_injected),
                       .dax_window_bytes = uint64_t{config.root_dax_window_mib} << 20};
   if (config.root == wire::RootKind::kHost) return MachineShare{std::move(options), TRY(make_host_root())};
@@ -87,6 +88,23 @@ Result<MachineShare> open_root(const wire::VmConfig& config) {
   options.users = map_caller(::geteuid(), 0);
   options.groups = map_caller(::getegid(), 0);
   return MachineShare{std::move(options), fs::Node::host(std::move(directory))};
+}
+
+Result<MachineDisk> open_disk(const wire::VmDisk& disk) {
+  block::ImageOptions options{.path = disk.path,
+                              .format = static_cast<block::Format>(disk.format),
+                              .file = {.writing = disk.read_only ? block::Writing::kRefused : block::Writing::kAllowed,
+                                       .cache = disk.direct ? block::HostCache::kBypassed : block::HostCache::kUsed,
+                                       .sync = static_cast<block::Sync>(disk.sync)},
+                              .backing_path = disk.backing_path,
+                              .backing_format = static_cast<block::Format>(disk.backing_format)};
+  auto image = block::open_image(options);
+  if (!image) return std::unexpected(std::move(image).error().in("disk"));
+  return MachineDisk{{.name = disk.path,
+                      .read_only = disk.read_only,
+                      .flushes = options.file.sync != block::Sync::kNone,
+                      .serial = disk.serial},
+                     std::move(*image)};
 }
 
 }  // namespace
@@ -100,15 +118,16 @@ Result<MachineConfig> build_config(wire::VmConfig config, Log log, Companions& c
   machine.agent_path = std::move(config.agent_path);
   machine.bundle_reader_path = std::move(config.bundle_reader_path);
   machine.extra_command_line = std::move(config.extra_command_line);
-  machine.shares.push_back(TRY(open_root(config)));
+  if (config.root != wire::RootKind::kDisk) machine.shares.push_back(TRY(open_root(config)));
   for (const wire::VmShare& share : config.shares) {
     machine.shares.push_back({share_options(share, command_ids(config)), TRY(open_share(share))});
   }
+  for (const wire::VmDisk& disk : config.disks) machine.disks.push_back(TRY(open_disk(disk)));
   machine.networks = TRY(open_networks(config, companions));
   if (!config.console_path.empty())
     machine.console = TRY(open_file(config.console_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, 0644));
   machine.start = std::move(config.start);
-  machine.start.root_tag = config.root_tag;
+  if (config.root != wire::RootKind::kDisk) machine.start.root_tag = config.root_tag;
   machine.start.has_stdin = config.has_input;
   if (config.has_input) machine.input = Fd(STDIN_FILENO);
   machine.output = Fd(STDOUT_FILENO);

@@ -40,6 +40,9 @@ std::vector<std::byte> encode(const Start& start) {
   Writer to;
   to.put(std::string_view(start.root_tag));
   to.put(start.root_writes);
+  for (const std::string* text : {&start.root_device.path, &start.root_device.type, &start.root_device.options})
+    to.put(std::string_view(*text));
+  put_bool(to, start.has_disks);
   to.put(static_cast<uint32_t>(start.mounts.size()));
   for (const Mount& mount : start.mounts) {
     to.put(std::string_view(mount.tag));
@@ -74,6 +77,9 @@ bool decode(std::span<const std::byte> payload, Start& start) {
   Reader from(payload);
   from.get(start.root_tag);
   from.get(start.root_writes);
+  for (std::string* text : {&start.root_device.path, &start.root_device.type, &start.root_device.options})
+    from.get(*text);
+  get_bool(from, start.has_disks);
   start.mounts.resize(from.count(10));
   for (Mount& mount : start.mounts) {
     from.get(mount.tag);
@@ -101,7 +107,7 @@ bool decode(std::span<const std::byte> payload, Start& start) {
   from.get(start.rows);
   from.get(start.columns);
   from.get(start.realtime_ns);
-  return from.done() && start.streams <= Streams::kTerminal && start.root_writes <= RootWrites::kShared;
+  return from.done() && start.streams <= Streams::kTerminal && start.root_writes <= RootWrites::kKept;
 }
 
 std::vector<std::byte> encode(const Exited& exited) {

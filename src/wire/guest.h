@@ -73,12 +73,20 @@ enum class Streams : uint8_t {
 enum class RootWrites : uint8_t {
   kPrivate = 0,  // a private overlay in memory
   kRefused = 1,  // nowhere: it is read-only
-  kShared = 2,   // to the host
+  kKept = 2,     // to the host, or to the disk
+};
+
+struct RootDevice {
+  std::string path;     // "/dev/vda". Empty: none.
+  std::string type;     // Of its file system; empty: each that the kernel knows is tried.
+  std::string options;  // As mount(8) takes them with -o.
 };
 
 struct Start {
   std::string root_tag;  // virtio-fs tag of the root file system.
   RootWrites root_writes = RootWrites::kPrivate;
+  RootDevice root_device;  // In place of root_tag.
+  bool has_disks = false;  // File systems on them are to be left clean.
   std::vector<Mount> mounts;
   std::string hostname;
   std::vector<std::string> arguments;    // argv; the first is looked up in PATH of `environment` when it has no slash.

@@ -11,6 +11,8 @@ Start full_start() {
   Start start;
   start.root_tag = "root";
   start.root_writes = RootWrites::kRefused;
+  start.root_device = {"/dev/vda", "ext4", "noatime"};
+  start.has_disks = true;
   start.mounts = {{"tag", "/a", true, false}, {"two", "/b/c", false, true}};
   start.hostname = "box";
   start.arguments = {"sh", "", "-c", std::string("a\0b", 3)};

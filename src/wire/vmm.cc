@@ -5,7 +5,9 @@
 namespace cloche::wire {
 namespace {
 
-constexpr uint8_t kMaxCache = 2;  // Cache::kAlways.
+constexpr uint8_t kMaxCache = 2;   // Cache::kAlways.
+constexpr uint8_t kMaxFormat = 2;  // Format::kVmdk.
+constexpr uint8_t kMaxSync = 2;    // Sync::kFull.
 
 // A Start or Exited inside another message: its own frame's payload, counted.
 template <typename Message>
@@ -119,6 +121,80 @@ bool get_networks(Reader& from, std::vector<VmNetwork>& networks) {
   return std::ranges::all_of(networks, [](const VmNetwork& each) { return each.kind <= VmNetworkKind::kTap; });
 }
 
+void put_shares(Writer& to, const std::vector<VmShare>& shares) {
+  to.put(static_cast<uint32_t>(shares.size()));
+  for (const VmShare& share : shares) {
+    put_text(to, share.tag);
+    put_text(to, share.host_path);
+    put_flag(to, share.read_only);
+    put_flag(to, share.is_file);
+    to.put(share.cache);
+    to.put(share.timeout_ms);
+    put_flag(to, share.allows_devices);
+    put_flag(to, share.enforces_acls);
+    put_flag(to, share.locks_on_host);
+    to.put(share.quota_bytes);
+    to.put(share.quota_inodes);
+    put_ranges(to, share.users);
+    put_ranges(to, share.groups);
+    put_injected(to, share.injected);
+    to.put(share.dax_window_mib);
+  }
+}
+
+bool get_shares(Reader& from, std::vector<VmShare>& shares) {
+  shares.resize(from.count(50));
+  for (VmShare& share : shares) {
+    from.get(share.tag);
+    from.get(share.host_path);
+    share.read_only = get_flag(from);
+    share.is_file = get_flag(from);
+    from.get(share.cache);
+    from.get(share.timeout_ms);
+    share.allows_devices = get_flag(from);
+    share.enforces_acls = get_flag(from);
+    share.locks_on_host = get_flag(from);
+    from.get(share.quota_bytes);
+    from.get(share.quota_inodes);
+    get_ranges(from, share.users);
+    get_ranges(from, share.groups);
+    get_injected(from, share.injected);
+    from.get(share.dax_window_mib);
+  }
+  return std::ranges::all_of(shares, [](const VmShare& share) { return share.cache <= kMaxCache; });
+}
+
+void put_disks(Writer& to, const std::vector<VmDisk>& disks) {
+  to.put(static_cast<uint32_t>(disks.size()));
+  for (const VmDisk& disk : disks) {
+    put_text(to, disk.path);
+    to.put(disk.format);
+    put_flag(to, disk.read_only);
+    to.put(disk.sync);
+    put_flag(to, disk.direct);
+    put_text(to, disk.serial);
+    put_text(to, disk.backing_path);
+    to.put(disk.backing_format);
+  }
+}
+
+bool get_disks(Reader& from, std::vector<VmDisk>& disks) {
+  disks.resize(from.count(17));
+  for (VmDisk& disk : disks) {
+    from.get(disk.path);
+    from.get(disk.format);
+    disk.read_only = get_flag(from);
+    from.get(disk.sync);
+    disk.direct = get_flag(from);
+    from.get(disk.serial);
+    from.get(disk.backing_path);
+    from.get(disk.backing_format);
+  }
+  return std::ranges::all_of(disks, [](const VmDisk& disk) {
+    return disk.format <= kMaxFormat && disk.backing_format <= kMaxFormat && disk.sync <= kMaxSync;
+  });
+}
+
 void put_exec(Writer& to, const Exec& command) {
   std::vector<std::byte> whole = encode(AgentFrame::kExec, command);
   std::span<const std::byte> payload = std::span(whole).subspan(FrameHeader::kSize);
@@ -224,24 +300,8 @@ std::vector<std::byte> encode(const VmConfig& config) {
   to.put(config.root);
   put_injected(to, config.root_injected);
   to.put(config.root_dax_window_mib);
-  to.put(static_cast<uint32_t>(config.shares.size()));
-  for (const VmShare& share : config.shares) {
-    put_text(to, share.tag);
-    put_text(to, share.host_path);
-    put_flag(to, share.read_only);
-    put_flag(to, share.is_file);
-    to.put(share.cache);
-    to.put(share.timeout_ms);
-    put_flag(to, share.allows_devices);
-    put_flag(to, share.enforces_acls);
-    put_flag(to, share.locks_on_host);
-    to.put(share.quota_bytes);
-    to.put(share.quota_inodes);
-    put_ranges(to, share.users);
-    put_ranges(to, share.groups);
-    put_injected(to, share.injected);
-    to.put(share.dax_window_mib);
-  }
+  put_shares(to, config.shares);
+  put_disks(to, config.disks);
   put_ports(to, config.vsock_ports);
   put_networks(to, config.networks);
   to.put(config.timeout_ms);
@@ -263,34 +323,16 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
   from.get(config.root);
   get_injected(from, config.root_injected);
   from.get(config.root_dax_window_mib);
-  config.shares.resize(from.count(50));
-  for (VmShare& share : config.shares) {
-    from.get(share.tag);
-    from.get(share.host_path);
-    share.read_only = get_flag(from);
-    share.is_file = get_flag(from);
-    from.get(share.cache);
-    from.get(share.timeout_ms);
-    share.allows_devices = get_flag(from);
-    share.enforces_acls = get_flag(from);
-    share.locks_on_host = get_flag(from);
-    from.get(share.quota_bytes);
-    from.get(share.quota_inodes);
-    get_ranges(from, share.users);
-    get_ranges(from, share.groups);
-    get_injected(from, share.injected);
-    from.get(share.dax_window_mib);
-  }
+  bool known = get_shares(from, config.shares);
+  known = get_disks(from, config.disks) && known;
   get_ports(from, config.vsock_ports);
-  if (!get_networks(from, config.networks)) return false;
+  known = get_networks(from, config.networks) && known;
   from.get(config.timeout_ms);
   from.get(config.log_level);
   from.get(config.began_ns);
   config.has_input = get_flag(from);
   if (!get_sandbox(from, config.sandbox)) return false;
-  auto known = [](const VmShare& share) { return share.cache <= kMaxCache; };
-  return get_message(from, config.start) && from.done() && config.root <= RootKind::kDirectory &&
-         std::ranges::all_of(config.shares, known);
+  return get_message(from, config.start) && from.done() && config.root <= RootKind::kDisk && known;
 }
 
 std::vector<std::byte> encode(const Ended& ended) {

@@ -36,6 +36,7 @@ enum class VmmFrame : uint16_t {
 enum class RootKind : uint8_t {
   kHost = 0,       // the host's own programs
   kDirectory = 1,  // Share 0 is the root
+  kDisk = 2,       // start.root_device is
 };
 
 struct VmIdRange {
@@ -82,6 +83,17 @@ struct VmNetwork {
   uint64_t offloads = 0;  // Feature bits of virtio-net.
   uint16_t mtu = 0;
   bool operator==(const VmNetwork&) const = default;
+};
+
+struct VmDisk {
+  std::string path;    // Absolute.
+  uint8_t format = 0;  // Format of devices/block/image.h, by number.
+  bool read_only = false;
+  uint8_t sync = 2;     // Sync of devices/block/host_file.h, by number.
+  bool direct = false;  // Past the host's cache.
+  std::string serial{};
+  std::string backing_path{};  // Absolute. Empty: none.
+  uint8_t backing_format = 0;
 };
 
 // RestartWhen of cloche/upkeep.h, by number.
@@ -155,6 +167,7 @@ struct VmConfig {
   uint32_t root_dax_window_mib = 0;  // 0: none.
   std::string root_tag = "root";     // Of its virtio-fs device.
   std::vector<VmShare> shares;       // Without the root; start.mounts says where they go.
+  std::vector<VmDisk> disks;         // vda, vdb ...
   std::vector<VmVsockPort> vsock_ports;
   std::vector<VmNetwork> networks;  // start.interfaces says what the guest does with them.
   uint64_t timeout_ms = 0;          // 0: none.

@@ -31,6 +31,8 @@ VmConfig full_config() {
                       .offloads = UINT64_MAX,
                       .mtu = 65520},
                      {}};
+  config.disks = {{.path = "/disk", .format = 1, .read_only = true, .serial = "s", .backing_path = "/base"},
+                  {.path = "/other", .sync = 0, .direct = true}};
   config.timeout_ms = 1500;
   config.has_input = true;
   config.sandbox.id = "abc";
