@@ -108,8 +108,8 @@ int32_t krun_get_max_vcpus(void) {
 int32_t krun_has_feature(uint64_t feature) {
   switch (feature) {
     case KRUN_FEATURE_NET:
-      return 1;
     case KRUN_FEATURE_BLK:
+      return 1;
     case KRUN_FEATURE_GPU:
     case KRUN_FEATURE_SND:
     case KRUN_FEATURE_INPUT:

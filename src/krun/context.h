@@ -39,6 +39,12 @@ struct ConsoleStreams {
 // implicit: there unless something else makes it unnecessary.
 enum class VsockChoice : uint8_t { kImplicit, kDisabled, kExplicit };
 
+// A root on a disk; its file system's type is empty where the kernel is to find it.
+struct RootDisk {
+  uint32_t number = 0;
+  std::string file_system{}, mount_options{};
+};
+
 struct Context {
   uint32_t cpus = 1;
   uint64_t memory_mib = 128;
@@ -51,6 +57,9 @@ struct Context {
   std::optional<uint32_t> uid{}, gid{};
   // What it sees.
   std::vector<FileSystem> file_systems{};
+  std::vector<Disk> disks{};
+  std::string old_root_disk{}, old_data_disk{};  // krun_set_root_disk(), krun_set_data_disk()
+  std::optional<RootDisk> root_disk{};
   std::string kernel_path{}, extra_command_line{};
   std::string bundle_path{};  // Of libkrunfw.so.5, where there is one.
   std::optional<std::string> console_path{};

@@ -37,15 +37,4 @@ int32_t krun_add_vhost_user_device(uint32_t ctx_id, uint32_t, const char*, const
   return unsupported(ctx_id);
 }
 
-int32_t krun_add_disk(uint32_t ctx_id, const char*, const char*, bool) { return unsupported(ctx_id); }
-int32_t krun_add_disk2(uint32_t ctx_id, const char*, const char*, uint32_t, bool) { return unsupported(ctx_id); }
-int32_t krun_add_disk3(uint32_t ctx_id, const char*, const char*, uint32_t, bool, bool, uint32_t) {
-  return unsupported(ctx_id);
-}
-int32_t krun_set_root_disk(uint32_t ctx_id, const char*) { return unsupported(ctx_id); }
-int32_t krun_set_data_disk(uint32_t ctx_id, const char*) { return unsupported(ctx_id); }
-int32_t krun_set_root_disk_remount(uint32_t ctx_id, const char*, const char*, const char*) {
-  return unsupported(ctx_id);
-}
-
 }  // extern "C"

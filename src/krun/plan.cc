@@ -72,8 +72,24 @@ Result<void> plan_file_systems(const Context& context, Config& config) {
                              .dax_window_mib = window_of(from),
                              .tag = from.tag});
   }
+  if (context.root_disk) {
+    config.root = {.source = RootSource::kDisk,
+                   .writes = Writes::kKept,
+                   .disk = context.root_disk->number,
+                   .file_system = context.root_disk->file_system,
+                   .mount_options = context.root_disk->mount_options};
+    has_root = true;
+  }
   if (!has_root) return fail(ErrorCode::kInvalidArgument, "no root file system: krun_set_root() names one", EINVAL);
   return {};
+}
+
+// The old calls count where the new ones were not used.
+void plan_disks(const Context& context, Config& config) {
+  config.disks = context.disks;
+  if (!config.disks.empty()) return;
+  for (const std::string& path : {context.old_root_disk, context.old_data_disk})
+    if (!path.empty()) config.disks.push_back({.path = path, .format = DiskFormat::kRaw});
 }
 
 bool has_variable(const std::vector<std::string>& environment, std::string_view variable) {
@@ -100,7 +116,9 @@ void plan_command(const Context& context, Config& config) {
   for (const std::string& variable : context.environment.value_or(std::vector<std::string>()))
     add_variable(config.environment, variable);
   std::string named = value_of(config.environment, "KRUN_CONFIG");
-  auto file = read_config(config.root.path, named.empty() ? kConfigFile : named);
+  std::optional<ConfiguredProcess> file;  // On a disk only the guest could read it.
+  if (config.root.source == RootSource::kDirectory)
+    file = read_config(config.root.path, named.empty() ? kConfigFile : named);
   ConfiguredProcess configured = file.value_or(ConfiguredProcess());
   for (const std::string& variable : configured.environment)
     if (!has_variable(config.environment, variable) || variable.starts_with("HOME=") || variable.starts_with("TERM="))
@@ -170,6 +188,7 @@ Result<Config> plan(const Context& context) {
   auto planned = plan_file_systems(context, config);
   if (planned) planned = plan_streams(context, config);
   if (!planned) return std::unexpected(std::move(planned).error());
+  plan_disks(context, config);
   plan_command(context, config);
   plan_ways_out(context, config);
   config.kernel_path = context.kernel_path.empty() ? context.bundle_path : context.kernel_path;

@@ -2,7 +2,7 @@
 import json
 import os
 
-from harness import scratch
+from harness import call, scratch
 from installed import compiled, in_machine, make_root
 
 SHOW = "env | cat; pwd; ulimit -n; ulimit -Hn; echo written > /file; cat; echo to standard error >&2; exit 7"
@@ -72,3 +72,18 @@ def test_streams_of_the_programs_own_and_a_pause():
     outcome = in_machine(compiled("console"), make_root())
     assert outcome.code == 9 and outcome.out == b"through a pipe\n", outcome
     assert b"to standard error\n" in outcome.err and b"paused and resumed\n" in outcome.err, outcome
+
+
+def test_a_root_on_a_disk():
+    root, image, data, raw = make_root(), scratch("root.img"), scratch("data.qcow2"), scratch("data.raw")
+    with open(raw, "wb") as file:
+        file.write(b"of the second disk\n".ljust(1 << 20, b"\0"))
+    assert call(["qemu-img", "convert", "-O", "qcow2", raw, data]).code == 0
+    assert call(["mke2fs", "-q", "-t", "ext4", "-d", root, image, "64M"]).code == 0
+    script = "echo kept > /file; head -n 1 /dev/vdb; mount | head -n 1; exit 42"
+    outcome = in_machine(compiled("disk"), image, data, "/bin/sh", "-c", script)
+    assert outcome.code == 42, outcome
+    lines = outcome.out.decode().splitlines()
+    assert lines[0] == "of the second disk" and "ext4" in lines[1] and "noatime" in lines[1], outcome
+    assert call(["debugfs", "-R", "cat /file", image]).out == b"kept\n"
+    assert call(["e2fsck", "-fn", image]).code == 0
