@@ -76,8 +76,7 @@ Result<virtio::Kick> Net::on_kick(unsigned index, virtio::Queue& queue) {
   return progress == Progress::kBudget ? virtio::Kick::kMore : virtio::Kick::kDone;
 }
 
-// --- To the guest
-// -----------------------------------------------------------------------------------------------------
+// --- To the guest ---
 
 Result<Net::Progress> Net::receive(virtio::Queue& queue) {
   wants_input_ = false;
@@ -149,8 +148,7 @@ void Net::hand_over(virtio::Queue& queue) {
   state_.incoming.clear();
 }
 
-// --- From the guest
-// ---------------------------------------------------------------------------------------------------
+// --- From the guest ---
 
 Result<Net::Progress> Net::transmit(virtio::Queue& queue) {
   wants_output_ = false;
@@ -213,8 +211,7 @@ void Net::finish_outgoing(virtio::Queue& queue) {
   state_.outgoing.clear();
 }
 
-// --- The host's descriptor
-// --------------------------------------------------------------------------------------------
+// --- The host's descriptor ---
 
 void Net::drop(const char* why) {
   ++state_.dropped;
