@@ -1,7 +1,7 @@
 """--net: through passt, a guest has the host's network, and of the host's own loopback nothing."""
 import socket
 
-from harness import deadline, no_leftovers, refuses, run, same_for_everyone, sh, start, succeeds
+from harness import call, command, deadline, no_leftovers, refuses, run, same_for_everyone, sh, start, succeeds
 from networks import GATEWAY, HOST, OWN, Server, enter_namespace, read_line_from
 
 
@@ -57,6 +57,13 @@ def test_without_a_way_out_it_is_said():
     enter_namespace(default_route=False)
     with no_leftovers():
         refuses(run(["true"], ["--net"]), "passt", "interface")
+
+
+@same_for_everyone
+def test_where_passt_is_missing_the_remedy_is_named():
+    script = 'mount --bind /dev/null /usr/bin/passt && exec "$@"'
+    words = ["unshare", "--mount", "sh", "-c", script, "sh", *command(["true"], ["--net"])]
+    refuses(call(words), "apt-get install passt")
 
 
 @same_for_everyone
