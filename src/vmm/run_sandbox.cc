@@ -52,7 +52,7 @@ Log::Sink limit_guest(Log::Sink sink) { return limited(std::move(sink), kLogBurs
 
 Result<ExitReport> run_sandbox(int fd, wire::VmConfig config) {
   Starter starter(fd);
-  wire::VmSandbox& sandbox = config.sandbox;
+  const wire::VmSandbox& sandbox = config.sandbox;
   auto file = std::make_shared<CommandLog>(TRY(CommandLog::open(sandbox.directory, kLogFile, {kMostLog, 2})));
   Log log(static_cast<LogLevel>(config.log_level), limit_guest(log_to(starter, file)));
   std::optional<std::chrono::milliseconds> lifetime;
@@ -62,7 +62,7 @@ Result<ExitReport> run_sandbox(int fd, wire::VmConfig config) {
   wire::VmLimits limits = sandbox.limits;
   std::string id = sandbox.id, run_directory = sandbox.run_directory;
   bool goes_on = sandbox.restart.life_fd != wire::VmRestart::kNoLife;
-  auto keeper = TRY(Keeper::create(std::move(sandbox), lifetime, log));
+  auto keeper = TRY(Keeper::create(sandbox, lifetime, log));
   std::unique_ptr<Machine> machine;
   Companions companions;
   auto run = [&]() -> Result<ExitReport> {
