@@ -193,7 +193,7 @@ Result<void> plan_root(const Config& config, Plan& plan) {
     if (config.root.writes == Writes::kKept || !config.root.injected.empty() || config.root.dax_window_mib)
       return fail(
           ErrorCode::kInvalidArgument,
-          "root: what is written to the host's programs cannot be kept, nothing is injected into them, and they "
+          "rootfs: what is written to the host's programs cannot be kept, nothing is injected into them, and they "
           "have no DAX window; name a directory");
     plan.vm.root = wire::RootKind::kHost;
     return {};

@@ -307,7 +307,7 @@ TEST_F(PlanTest, Disks) {
 }
 
 TEST_F(PlanTest, DisksThatAreNone) {
-  std::string image = fake_.write("disk.img", "x");
+  std::string image = fake_.write("disk.img", "x"), base_image = fake_.write("base.img", "x");
   struct Case {
     Disk disk;
     const char* reason;
@@ -317,7 +317,8 @@ TEST_F(PlanTest, DisksThatAreNone) {
                            Case{{.path = "/dev/null"}, "neither a regular file nor a block device"},
                            Case{{.path = image, .serial = std::string(21, 'x')}, "the serial"},
                            Case{{.path = image, .serial = "a\tb"}, "the serial"},
-                           Case{{.path = image, .backing_path = image}, "backing file"}}) {
+                           Case{{.path = image, .backing_path = image}, "two disks"},
+                           Case{{.path = image, .backing_path = base_image}, "backing file"}}) {
     Config config = base();
     config.disks = {each.disk};
     EXPECT_THAT(why(config), AllOf(HasSubstr("disk"), HasSubstr(each.reason)));

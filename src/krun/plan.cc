@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 
 #include "cloche/foreground.h"
 #include "krun/config_file.h"
@@ -165,6 +167,15 @@ bool has_passt() {
   return false;
 }
 
+// Whether this host reaches anything itself, which passt insists on: a route to everywhere (proc(5), /proc/net/route).
+bool has_route() {
+  std::ifstream routes("/proc/net/route");
+  std::string line, interface, destination;
+  while (std::getline(routes, line))
+    if (std::istringstream(line) >> interface >> destination && destination == "00000000") return true;
+  return false;
+}
+
 // Where a program says nothing of networks, a guest of libkrun's reaches what its host does: here through passt.
 void plan_ways_out(const Context& context, Config& config) {
   config.vsock_ports = context.ports;
@@ -175,7 +186,9 @@ void plan_ways_out(const Context& context, Config& config) {
   }
   bool wanted = context.vsock == VsockChoice::kImplicit || (context.tsi_features & KRUN_TSI_HIJACK_INET) != 0;
   if (!config.networks.empty() || !wanted) return;
-  if (has_passt())
+  if (!has_route())
+    write_log(Verbosity::kWarning, "the guest has no network: this host has no route to one");
+  else if (has_passt())
     config.networks.push_back({.ports = context.port_map.value_or(std::vector<PublishedPort>())});
   else
     write_log(Verbosity::kWarning, "the guest has no network: passt is not installed");

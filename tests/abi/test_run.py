@@ -80,7 +80,7 @@ def test_a_root_on_a_disk():
         file.write(b"of the second disk\n".ljust(1 << 20, b"\0"))
     assert call(["qemu-img", "convert", "-O", "qcow2", raw, data]).code == 0
     assert call(["mke2fs", "-q", "-t", "ext4", "-d", root, image, "64M"]).code == 0
-    script = "echo kept > /file; head -n 1 /dev/vdb; mount | head -n 1; exit 42"
+    script = "echo kept > /file; head -n 1 /dev/vdb; grep ' / ' /proc/mounts; exit 42"
     outcome = in_machine(compiled("disk"), image, data, "/bin/sh", "-c", script)
     assert outcome.code == 42, outcome
     lines = outcome.out.decode().splitlines()

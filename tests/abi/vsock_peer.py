@@ -1,10 +1,13 @@
-"""The host's side of test_vsock.py, where the VM is: `vsock_peer.py FOLDER PROGRAM ARGUMENT...`."""
+"""The host's side of test_vsock.py, where the VM is: `vsock_peer.py PROGRAM ROOT GUESTS_PROGRAM`."""
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 
-folder, program, *arguments = sys.argv[1:]
+program, *arguments = sys.argv[1:]
+folder = tempfile.mkdtemp(dir="/dev/shm")  # Not every file system takes sockets.
 hosts, guests = f"{folder}/hosts.sock", f"{folder}/guests.sock"
 listener = socket.socket(socket.AF_UNIX)
 listener.bind(hosts)
@@ -20,3 +23,4 @@ with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) a
     print(other.recv(64).decode(), flush=True)
     print(process.stdout.read().decode(), end="")
 print(process.returncode, os.path.exists(guests))
+shutil.rmtree(folder)
