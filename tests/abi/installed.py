@@ -8,7 +8,7 @@ from harness import call, scratch, settings
 
 HERE = pathlib.Path(__file__).resolve().parent
 # What a guest's root needs; all of it is one program.
-PROGRAMS = ["sh", "cat", "echo", "env", "false", "grep", "head", "id", "ls", "mkdir", "mount", "pwd", "sleep", "touch", "true"]
+PROGRAMS = "sh cat echo env false grep head id ls mkdir mount pwd sleep touch true".split()
 LANGUAGES = {"c": ["gcc", "-x", "c", "-std=c11", "-D_GNU_SOURCE"], "c++": ["g++", "-x", "c++", "-std=c++17"]}
 
 
