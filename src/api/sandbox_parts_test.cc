@@ -5,6 +5,7 @@
 #include <chrono>
 #include <fstream>
 
+#include "api/sandbox_start.h"
 #include "api/testing/fake_sandbox.h"
 #include "cloche/attach.h"
 #include "cloche/files.h"
@@ -19,6 +20,13 @@ using ::testing::HasSubstr;
 using wire::AgentFrame;
 
 std::vector<std::byte> bytes(AgentFrame type, std::string_view text = {}) { return wire::encode_text(type, text); }
+
+TEST(SandboxPlan, WhatASandboxHasNotIsRefused) {
+  auto ports = plan_sandbox({.vm = {.vsock_ports = {{.port = 1234, .socket_path = "/x"}}}});
+  ASSERT_FALSE(ports);
+  EXPECT_EQ(ports.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(ports.error().what, HasSubstr("vsock ports"));
+}
 
 TEST(SandboxFiles, AnErrorNamesTheSandboxAndHasTheGuestsErrno) {
   FakeSandbox fake;
