@@ -8,6 +8,8 @@ import time
 from harness import deadline, refuses, same_for_everyone, size, succeeds, wait_until
 from sandboxes import execute, info, sandbox, start_exec
 
+WAITING_SERVERS = 2
+
 
 def processes_in(name, program):
     """How many processes of the guest run `program`."""
@@ -59,7 +61,9 @@ def test_many_at_once_and_in_a_row():
         before = [max(each) for each in zip(*(held() for _ in range(3)))]
         for _ in range(size(10, 1000)):
             succeeds(execute(box, "true"))
-        wait_until(lambda: all(now <= then for now, then in zip(held(), before)), what=f"no more than {before}")
+        # In the guest each of the agent's servers that wait keeps a group, once it has served: that is no growth.
+        most = [before[0], before[1], before[2] + WAITING_SERVERS, before[3] + WAITING_SERVERS]
+        wait_until(lambda: all(now <= then for now, then in zip(held(), most)), what=f"no more than {most}")
 
 
 def test_a_killed_client_takes_its_command_along():
