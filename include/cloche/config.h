@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +15,8 @@
 #include "cloche/network.h"
 
 namespace cloche {
+
+class HeldInstallation;
 
 enum class RootSource : uint8_t {
   kHost,       // The host's own programs and what they need of /etc, read-only; nobody's home, no keys.
@@ -237,6 +240,8 @@ struct Config {
   std::string console_path{};
   // The directory that holds libexec/cloche and share/cloche; empty: found by itself.
   std::string installation{};
+  // Where given, instead: for a caller who changes its root directory meanwhile. For a Vm, not for a sandbox.
+  std::shared_ptr<const HeldInstallation> held{};
   // What is logged.
   Verbosity verbosity = Verbosity::kWarning;
   // Where to; called on the thread that calls into the Vm, with whole lines of printable text.

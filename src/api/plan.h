@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "api/installation.h"
+#include "base/fd.h"
 #include "base/result.h"
 #include "cloche/config.h"
 #include "wire/vmm.h"
@@ -14,7 +15,8 @@ namespace cloche {
 struct Plan {
   wire::VmConfig vm;
   std::vector<std::string> notes;  // What is allowed and worth a warning.
-  std::vector<int> descriptors;    // Of the caller's, what the VM's process is to have besides: from kFirstPassed on.
+  std::vector<int> descriptors;    // What the VM's process is to have besides: from kFirstPassed on.
+  std::vector<Fd> owned;           // Those of `descriptors` that are not the caller's.
 };
 
 // The first wrong field of `config` as an error that names it, its value and what to do.

@@ -181,6 +181,8 @@ Result<void> plan_sandbox(const SandboxConfig& config) {
     if (config.vm.networks[index].fd != -1)
       return fail(ErrorCode::kInvalidArgument,
                   fmt::format("network {}: fd: a sandbox, which outlives its maker, needs a path", index));
+  if (config.vm.held)
+    return fail(ErrorCode::kUnsupported, "installation: a sandbox, which starts again later, cannot hold on to one");
   if (!config.vm.vsock_ports.empty())
     return fail(ErrorCode::kUnsupported, "vsock ports: a sandbox has none so far; a Vm has");
   TRY(plan_vm(config));

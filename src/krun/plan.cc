@@ -1,6 +1,5 @@
 #include "krun/plan.h"
 
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -9,12 +8,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "cloche/foreground.h"
 #include "krun/config_file.h"
+#include "krun/held.h"
 #include "krun/log.h"
 #include "libkrun.h"
 
@@ -24,17 +23,6 @@ namespace {
 constexpr const char* kConfigFile = "/.krun_config.json";
 constexpr const char* kShell = "/bin/sh";
 constexpr uint64_t kWindowStep = 2 << 20;  // Config's windows are a multiple of this.
-
-// Beside this library, where it was installed together with cloche's programs.
-std::string own_installation() {
-  Dl_info info{};
-  if (::dladdr(reinterpret_cast<void*>(&krun_start_enter), &info) == 0) return {};
-  std::error_code error;
-  auto library = std::filesystem::canonical(info.dli_fname, error);
-  for (auto place = library.parent_path(); !error && place.has_relative_path(); place = place.parent_path())
-    if (std::filesystem::exists(place / "libexec/cloche/cloche-vmm", error)) return place.string();
-  return {};
-}
 
 std::optional<uint32_t> window_of(const FileSystem& from) {
   if (from.window_bytes == 0) return std::nullopt;
@@ -206,7 +194,9 @@ Result<Config> plan(const Context& context) {
   plan_ways_out(context, config);
   config.kernel_path = context.kernel_path.empty() ? context.bundle_path : context.kernel_path;
   config.extra_command_line = context.extra_command_line;
-  config.installation = own_installation();
+  auto held = held_installation();
+  if (!held) return std::unexpected(std::move(held).error());
+  config.held = std::move(*held);
   config.verbosity = log_verbosity();
   config.log = write_log;
   return config;

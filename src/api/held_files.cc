@@ -1,0 +1,91 @@
+#include "api/held_files.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/statfs.h>
+
+#include "api/launch.h"
+#include "cloche/held_installation.h"
+
+namespace cloche {
+namespace {
+
+constexpr off_t kMostBytes = 256 << 20;  // The largest, the kernel, is a few dozen MiB.
+
+std::string path_of(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+
+// The copies are named through it, and a root that somebody made may have anything there.
+Result<void> check_proc() {
+  struct statfs status{};
+  if (::statfs("/proc", &status) == 0 && status.f_type == PROC_SUPER_MAGIC) return {};
+  return fail(ErrorCode::kUnavailable, "/proc is not the proc file system; without it no VM starts from here");
+}
+
+// From here on the VM's process has `fd`; its path there.
+std::string pass(Fd fd, Plan& plan) {
+  plan.descriptors.push_back(fd.get());
+  plan.owned.push_back(std::move(fd));
+  return path_of(kFirstPassed + static_cast<int>(plan.descriptors.size()) - 1);
+}
+
+}  // namespace
+
+Result<HeldFile> HeldFile::hold(const std::string& path) {
+  Fd fd = TRY(open_file(path, O_RDONLY | O_NOCTTY | O_NONBLOCK));
+  struct stat status{};
+  if (::fstat(fd.get(), &status) < 0) return fail_errno("look at " + path);
+  if (!S_ISREG(status.st_mode) || status.st_size == 0 || status.st_size > kMostBytes)
+    return fail(ErrorCode::kUnavailable, path + ": not a file of cloche's; build or install cloche again");
+  auto contents = TRY(Mmap::file(fd.get(), static_cast<size_t>(status.st_size)));
+  return HeldFile(path, status, std::move(contents));
+}
+
+bool HeldFile::is_in_place() const {
+  struct stat status{};
+  return ::stat(path_.c_str(), &status) == 0 && status.st_dev == device_ && status.st_ino == inode_;
+}
+
+Result<Fd> HeldFile::copy() const {
+  Fd file(::memfd_create(path_.substr(path_.rfind('/') + 1).c_str(), MFD_CLOEXEC));
+  if (!file) return fail_errno("create a memory file");
+  // A page that the file has no more of is an error here (EFAULT), where a look at it would be SIGBUS.
+  auto written = write_full(file.get(), contents_.bytes());
+  if (!written) return std::unexpected(std::move(written).error().in("copy " + path_));
+  return file;
+}
+
+Result<HeldFiles> HeldFiles::hold(Installation installation) {
+  HeldFile vmm = TRY(HeldFile::hold(installation.vmm));
+  HeldFile kernel = TRY(HeldFile::hold(installation.kernel));
+  HeldFile init = TRY(HeldFile::hold(installation.init));
+  return HeldFiles(std::move(installation), std::move(vmm), std::move(kernel), std::move(init));
+}
+
+Result<HeldFiles::Copies> HeldFiles::copy() const {
+  TRY(check_proc());
+  Copies copies{.vmm = TRY(vmm_.copy()), .kernel = TRY(kernel_.copy()), .init = TRY(init_.copy()),
+                .installation = installation_};
+  copies.installation.vmm = path_of(copies.vmm.get());
+  copies.installation.kernel = path_of(copies.kernel.get());
+  copies.installation.init = path_of(copies.init.get());
+  return copies;
+}
+
+std::string hand_over(HeldFiles::Copies copies, Plan& plan) {
+  bool own_kernel = plan.vm.kernel_path != copies.installation.kernel;
+  plan.vm.init_path = pass(std::move(copies.init), plan);
+  if (!own_kernel) plan.vm.kernel_path = pass(std::move(copies.kernel), plan);
+  return pass(std::move(copies.vmm), plan);
+}
+
+Result<std::shared_ptr<const HeldInstallation>> HeldInstallation::hold(const std::string& given) {
+  auto files = TRY(HeldFiles::hold(find_installation(given)));
+  return std::make_shared<const HeldInstallation>(std::make_unique<const HeldFiles>(std::move(files)));
+}
+
+HeldInstallation::HeldInstallation(std::unique_ptr<const HeldFiles> files) : files_(std::move(files)) {}
+HeldInstallation::~HeldInstallation() = default;
+
+}  // namespace cloche
