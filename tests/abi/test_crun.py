@@ -1,8 +1,9 @@
-"""Container runtimes that run what they run in a VM of libkrun's: crun with its handler, built from Debian's source, and
-podman on it.
+"""Container runtimes whose containers are VMs of libkrun's: crun with its handler, built from Debian's source, and podman
+on it.
 """
 import json
 import os
+import pathlib
 import subprocess
 
 from harness import call, deadline, scratch, settings
@@ -15,9 +16,9 @@ def runtime():
     """crun under the name that chooses the handler, for callers that clear their environment."""
     program = scratch("krun")
     if not os.path.exists(program):
-        crun = os.path.join(os.path.dirname(os.path.dirname(settings.cloche)), "..", "crun", "krun")
+        crun = pathlib.Path(settings.cloche).parents[2] / "crun" / "krun"  # tools/build_crun
         with open(program, "w", encoding="ascii") as file:
-            file.write(f'#!/bin/sh\nLD_LIBRARY_PATH={library()} exec {os.path.realpath(os.path.dirname(crun))}/krun "$@"\n')
+            file.write(f'#!/bin/sh\nLD_LIBRARY_PATH={library()} exec {crun} "$@"\n')
         os.chmod(program, 0o755)
     return program
 
