@@ -1,5 +1,5 @@
-"""Container runtimes whose containers are VMs of libkrun's: crun with its handler, built from Debian's source, and podman
-on it.
+"""Container runtimes whose containers are VMs of libkrun's: crun with its handler, from Debian's source, and podman
+on that crun.
 """
 import json
 import os
