@@ -303,7 +303,8 @@ TEST_F(ConsolePortsTest, RepeatedQuestionsCostNothing) {
 TEST_F(ConsolePortsTest, RandomMessagesChangeNothingElsewhere) {
   std::mt19937 random(1);
   for (int i = 0; i < 5'000; ++i) {
-    tell(static_cast<uint32_t>(random() % 5), static_cast<ConsoleEvent>(random() % 9), static_cast<uint16_t>(random() % 3));
+    tell(static_cast<uint32_t>(random() % 5), static_cast<ConsoleEvent>(random() % 9),
+         static_cast<uint16_t>(random() % 3));
     if (random() % 16 == 0) heard(4);
     if (random() % 64 == 0) restart();
   }
