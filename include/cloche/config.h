@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cloche/network.h"
+#include "cloche/tsi.h"
 
 namespace cloche {
 
@@ -208,6 +209,9 @@ struct Config {
   std::vector<VsockPort> vsock_ports{};
   // Its network interfaces, eth0, eth1 ... Without, it has no network.
   std::vector<Network> networks{};
+  // Where given, its programs use the host's sockets. For a kernel that is a libkrunfw library, and for a Vm, not for a
+  // sandbox.
+  std::optional<Tsi> tsi{};
   // Its disks. Only a root is mounted; the others are the command's to use.
   std::vector<Disk> disks{};
   // Virtual CPUs, 1 to 16; more than the host has take turns.

@@ -185,6 +185,7 @@ Result<void> plan_sandbox(const SandboxConfig& config) {
     return fail(ErrorCode::kUnsupported, "installation: a sandbox, which starts again later, cannot hold on to one");
   if (!config.vm.vsock_ports.empty())
     return fail(ErrorCode::kUnsupported, "vsock ports: a sandbox has none so far; a Vm has");
+  if (config.vm.tsi) return fail(ErrorCode::kUnsupported, "TSI: a sandbox has none; a Vm has");
   TRY(plan_vm(config));
   return {};
 }

@@ -164,7 +164,16 @@ bool has_route() {
   return false;
 }
 
-// Where a program says nothing of networks, a guest of libkrun's reaches what its host does: here through passt.
+// As libkrun has it: the host's own loopback and, where asked for, all its UNIX sockets are the guest's too.
+Tsi tsi_of(const Context& context, bool wants_inet, bool wants_unix) {
+  Tsi tsi{.inet = wants_inet ? TsiInet::kOn : TsiInet::kOff, .loopback = TsiLoopback::kAllowed};
+  tsi.listeners = context.port_map ? TsiListeners::kPublished : TsiListeners::kAll;
+  if (wants_inet) tsi.ports = context.port_map.value_or(std::vector<PublishedPort>());
+  if (wants_unix) tsi.unix_directories = {"/"};
+  return tsi;
+}
+
+// Where a program says nothing of networks, a guest of libkrun's reaches what its host does.
 void plan_ways_out(const Context& context, Config& config) {
   config.vsock_ports = context.ports;
   config.networks = context.networks;
@@ -172,8 +181,16 @@ void plan_ways_out(const Context& context, Config& config) {
     config.networks = {*context.old_network};
     config.networks[0].mac = context.old_mac.value_or(std::array<uint8_t, 6>{0x5a, 0x94, 0xef, 0xe4, 0x0c, 0xee});
   }
-  bool wanted = context.vsock == VsockChoice::kImplicit || (context.tsi_features & KRUN_TSI_HIJACK_INET) != 0;
-  if (!config.networks.empty() || !wanted) return;
+  bool wants_inet = (context.tsi_features & KRUN_TSI_HIJACK_INET) != 0;
+  if (context.vsock == VsockChoice::kImplicit) wants_inet = config.networks.empty();
+  bool wants_unix = (context.tsi_features & KRUN_TSI_HIJACK_UNIX) != 0;
+  // libkrunfw's kernel gives a guest its host's sockets; with any other a network does as well as it can.
+  if (context.kernel_path.empty() && !context.bundle_path.empty()) {
+    if (wants_inet || wants_unix) config.tsi = tsi_of(context, wants_inet, wants_unix);
+    return;
+  }
+  if (wants_unix) write_log(Verbosity::kWarning, "UNIX sockets stay within the guest: its kernel is not libkrunfw's");
+  if (!config.networks.empty() || !wants_inet) return;
   if (!has_route())
     write_log(Verbosity::kWarning, "the guest has no network: this host has no route to one");
   else if (has_passt())

@@ -25,6 +25,11 @@ Result<vsock::HostStream> both_ways(Fd socket) {
   return vsock::HostStream{std::move(copy), std::move(socket)};
 }
 
+// What a kernel that knows TSI takes hold of.
+std::string words_of(const vsock::TsiOptions& tsi) {
+  return std::string(tsi.has_inet ? " tsi_hijack" : "") + (tsi.directories.empty() ? "" : " tsi_hijack_unix");
+}
+
 }  // namespace
 
 Machine::Machine(MachineConfig config, Timeline timeline, std::unique_ptr<EventLoop> loop)
@@ -74,6 +79,10 @@ Result<void> Machine::create_devices() {
   TRY(ports_.add(I8042::kBase, I8042::kSize, keyboard_));
   if (config_.console) TRY(console_log_.tee(std::move(config_.console), ConsoleLog::Tee::kRaw));
   vsock_.set_connector([this](uint32_t port) { return connect_stream(port); });
+  if (config_.tsi) {
+    tsi_words_ = words_of(*config_.tsi);
+    vsock_.impersonate(std::move(*config_.tsi));
+  }
   // vsock first: PID 1 is waiting for it.
   TRY(add_device(vsock_, "vsock"));
   TRY(add_device(console_, "console"));
@@ -126,6 +135,7 @@ std::string Machine::command_line() const {
     line += fmt::format(" virtio_mmio.device=4K@{:#x}:{}", base,
                         x86_64::kDeviceLines[index % std::size(x86_64::kDeviceLines)]);
   }
+  line += tsi_words_;
   if (!config_.extra_command_line.empty()) line += " " + config_.extra_command_line;
   return line;
 }

@@ -13,6 +13,7 @@
 #include "devices/block/block.h"
 #include "devices/fs/fs.h"
 #include "devices/net/net.h"
+#include "devices/vsock/tsi_options.h"
 #include "wire/guest.h"
 
 namespace cloche {
@@ -43,6 +44,7 @@ struct MachineConfig {
   std::vector<MachineShare> shares;      // wire::Start names them by tag.
   std::vector<MachineNetwork> networks;  // eth0, eth1 ...
   std::vector<MachineDisk> disks;        // vda, vdb ...
+  std::optional<vsock::TsiOptions> tsi;  // The guest's programs use the host's sockets.
   wire::Start start;
   // The command's streams on this side: stdin (or the terminal), stdout, stderr. An empty one is not connected.
   Fd input, output, error;

@@ -124,6 +124,7 @@ class Machine {
   Rng rng_;
   Console console_;
   vsock::Vsock vsock_;
+  std::string tsi_words_;  // For the kernel's command line.
   std::vector<std::unique_ptr<fs::Fs>> shares_;
   std::vector<std::unique_ptr<net::Net>> networks_;
   std::vector<std::unique_ptr<block::Block>> disks_;

@@ -121,6 +121,36 @@ bool get_networks(Reader& from, std::vector<VmNetwork>& networks) {
   return std::ranges::all_of(networks, [](const VmNetwork& each) { return each.kind <= VmNetworkKind::kTap; });
 }
 
+void put_tsi(Writer& to, const VmTsi& tsi) {
+  put_flag(to, tsi.is_on);
+  if (!tsi.is_on) return;
+  put_flag(to, tsi.has_inet);
+  put_flag(to, tsi.reaches_loopback);
+  put_flag(to, tsi.publishes_all);
+  to.put(static_cast<uint32_t>(tsi.ports.size()));
+  for (const VmTsiPort& port : tsi.ports) {
+    put_text(to, port.address);
+    to.put(port.host_port);
+    to.put(port.guest_port);
+  }
+  to.put(tsi.unix_directories);
+}
+
+void get_tsi(Reader& from, VmTsi& tsi) {
+  tsi.is_on = get_flag(from);
+  if (!tsi.is_on) return;
+  tsi.has_inet = get_flag(from);
+  tsi.reaches_loopback = get_flag(from);
+  tsi.publishes_all = get_flag(from);
+  tsi.ports.resize(from.count(8));
+  for (VmTsiPort& port : tsi.ports) {
+    from.get(port.address);
+    from.get(port.host_port);
+    from.get(port.guest_port);
+  }
+  from.get(tsi.unix_directories);
+}
+
 void put_shares(Writer& to, const std::vector<VmShare>& shares) {
   to.put(static_cast<uint32_t>(shares.size()));
   for (const VmShare& share : shares) {
@@ -304,6 +334,7 @@ std::vector<std::byte> encode(const VmConfig& config) {
   put_disks(to, config.disks);
   put_ports(to, config.vsock_ports);
   put_networks(to, config.networks);
+  put_tsi(to, config.tsi);
   to.put(config.timeout_ms);
   to.put(config.log_level);
   to.put(config.began_ns);
@@ -327,6 +358,7 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
   known = get_disks(from, config.disks) && known;
   get_ports(from, config.vsock_ports);
   known = get_networks(from, config.networks) && known;
+  get_tsi(from, config.tsi);
   from.get(config.timeout_ms);
   from.get(config.log_level);
   from.get(config.began_ns);

@@ -155,6 +155,24 @@ struct VmVsockPort {
   bool listens = false;     // We do, on the socket, and the guest on the port; else both the other way round.
 };
 
+// A TCP port of the guest that is one of the host's.
+struct VmTsiPort {
+  std::string address{};  // Of the host, IPv4.
+  uint16_t host_port = 0, guest_port = 0;
+  bool operator==(const VmTsiPort&) const = default;
+};
+
+// Tsi of cloche/tsi.h.
+struct VmTsi {
+  bool is_on = false;
+  bool has_inet = false;
+  bool reaches_loopback = false;
+  bool publishes_all = false;
+  std::vector<VmTsiPort> ports{};
+  std::vector<std::string> unix_directories{};
+  bool operator==(const VmTsi&) const = default;
+};
+
 struct VmConfig {
   uint32_t cpus = 1;
   uint64_t memory_mib = 512;
@@ -170,10 +188,11 @@ struct VmConfig {
   std::vector<VmDisk> disks;         // vda, vdb ...
   std::vector<VmVsockPort> vsock_ports;
   std::vector<VmNetwork> networks;  // start.interfaces says what the guest does with them.
-  uint64_t timeout_ms = 0;          // 0: none.
-  uint8_t log_level = 1;            // LogLevel of base/log.h.
-  uint64_t began_ns = 0;            // CLOCK_MONOTONIC when libcloche began, for the timeline.
-  bool has_input = false;           // Whether fd 0 is carried to the command.
+  VmTsi tsi;
+  uint64_t timeout_ms = 0;  // 0: none.
+  uint8_t log_level = 1;    // LogLevel of base/log.h.
+  uint64_t began_ns = 0;    // CLOCK_MONOTONIC when libcloche began, for the timeline.
+  bool has_input = false;   // Whether fd 0 is carried to the command.
   VmSandbox sandbox;
   Start start;
 };

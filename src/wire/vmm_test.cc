@@ -31,6 +31,11 @@ VmConfig full_config() {
                       .offloads = UINT64_MAX,
                       .mtu = 65520},
                      {}};
+  config.tsi = {.is_on = true,
+                .has_inet = true,
+                .publishes_all = true,
+                .ports = {{"127.0.0.1", 8080, 80}, {"", 65535, 1}},
+                .unix_directories = {"/run", "/"}};
   config.disks = {{.path = "/disk", .format = 1, .read_only = true, .serial = "s", .backing_path = "/base"},
                   {.path = "/other", .sync = 0, .direct = true}};
   config.timeout_ms = 1500;
