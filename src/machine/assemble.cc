@@ -3,21 +3,14 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
-#include <algorithm>
-
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/layout.h"
-#include "boot/initramfs.h"
 #include "hypervisor/kvm/kvm.h"
-#include "machine/krun_bundle.h"
 #include "machine/machine.h"
 #include "wire/agent.h"
 
 namespace cloche {
 namespace {
-
-constexpr size_t kMaxInitBytes = 8 << 20;  // cloche-init is under 1 MiB, the agent under 4; a larger file is not it.
-constexpr size_t kSeedBytes = 32;
 
 // Splits a socket into the two ends that a HostStream wants.
 Result<vsock::HostStream> both_ways(Fd socket) {
@@ -53,6 +46,7 @@ Machine::Machine(MachineConfig config, Timeline timeline, std::unique_ptr<EventL
 Result<std::unique_ptr<Machine>> Machine::create(MachineConfig config, Timeline timeline) {
   auto loop = TRY(EventLoop::create());
   std::unique_ptr<Machine> machine(new Machine(std::move(config), std::move(timeline), std::move(loop)));
+  TRY(machine->choose_way_in());
   TRY(machine->create_memory());
   TRY(machine->create_vm());
   TRY(machine->create_devices());
@@ -86,6 +80,7 @@ Result<void> Machine::create_devices() {
   // vsock first: PID 1 is waiting for it.
   TRY(add_device(vsock_, "vsock"));
   TRY(add_device(console_, "console"));
+  if (way_in_ == WayIn::kShare) config_.shares.push_back(TRY(make_first_share()));
   auto descriptors = fs::Descriptors::among(config_.shares.size());
   for (MachineShare& share : config_.shares) {
     share.options.descriptors = descriptors;
@@ -121,48 +116,6 @@ Result<void> Machine::add_device(virtio::Device& device, std::string name) {
   TRY(mmio_.add(base, virtio::MmioTransport::kSize, transport));
   for (uint32_t queue = 0; queue < transport.kicks().size(); ++queue)
     TRY(vm_->connect_kick(transport.kicks()[queue], {base + virtio::MmioTransport::kNotifyOffset}, queue));
-  return {};
-}
-
-std::string Machine::command_line() const {
-  // quiet: each console character is an exit. reboot=k: restarts through the keyboard controller, which tells an
-  // orderly end from a triple fault. panic=-1: a panic restarts at once, and is recognised by what it printed.
-  // noreplace-smp: with one vCPU the kernel would patch itself for it, and that costs more than the lock prefixes do.
-  // swiotlb=noforce: no device here needs bounce buffers.
-  std::string line = "console=hvc0 quiet reboot=k panic=-1 no_timer_check noreplace-smp swiotlb=noforce";
-  for (size_t index = 0; index < transports_.size(); ++index) {
-    uint64_t base = x86_64::kMmioBase + index * virtio::MmioTransport::kSize;
-    line += fmt::format(" virtio_mmio.device=4K@{:#x}:{}", base,
-                        x86_64::kDeviceLines[index % std::size(x86_64::kDeviceLines)]);
-  }
-  line += tsi_words_;
-  if (!config_.extra_command_line.empty()) line += " " + config_.extra_command_line;
-  return line;
-}
-
-Result<boot::LoadedKernel> Machine::load_kernel() {
-  if (TRY(is_krun_bundle(config_.kernel_path)))
-    return load_krun_bundle(config_.bundle_reader_path, config_.kernel_path, memory_);
-  return boot::load_kernel(config_.kernel_path, memory_);
-}
-
-Result<void> Machine::load_boot_image() {
-  kernel_ = TRY(load_kernel());
-  timeline_.mark("load kernel");
-  std::string init = TRY(read_text_file(config_.init_path, kMaxInitBytes));
-  std::string agent;
-  if (!config_.agent_path.empty()) agent = TRY(read_text_file(config_.agent_path, kMaxInitBytes));
-  boot::Initramfs initramfs;
-  initramfs.add_directory("dev");
-  initramfs.add_device("dev/console", 0600, 5, 1);
-  initramfs.add_directory("root");
-  initramfs.add_file("init", std::as_bytes(std::span(init)), 0755);
-  if (!agent.empty()) initramfs.add_file(wire::kAgentPath + 1, std::as_bytes(std::span(agent)), 0755);
-  std::array<std::byte, kSeedBytes> seed;
-  TRY(fill_from_host(seed));
-  std::vector<std::byte> archive = initramfs.finish();
-  TRY(x86_64::write_boot_params({kernel_, archive, command_line(), seed, config_.cpus}, memory_));
-  timeline_.mark("write boot data");
   return {};
 }
 

@@ -75,6 +75,7 @@ class Machine {
   Machine(MachineConfig config, Timeline timeline, std::unique_ptr<EventLoop> loop);
 
   // The steps of create(), in order.
+  Result<void> choose_way_in();
   Result<void> create_memory();
   Result<void> create_vm();
   Result<void> create_devices();
@@ -83,6 +84,8 @@ class Machine {
 
   Result<void> add_device(virtio::Device& device, std::string name);
   Result<GuestAddr> place_window(std::span<std::byte> bytes);
+  Result<MachineShare> make_first_share() const;
+  Result<std::vector<std::byte>> make_initramfs() const;
   Result<boot::LoadedKernel> load_kernel();
   std::string command_line() const;
   Result<vsock::HostStream> connect_stream(uint32_t port);
@@ -106,6 +109,12 @@ class Machine {
   void add_guest_phases(ExitReport& report);
   ExitReport make_report();
 
+  // How cloche-init gets into the guest.
+  enum class WayIn : uint8_t {
+    kInitramfs,
+    kShare,  // On a file system of its own, which the kernel takes for its root: libkrunfw's knows no initramfs.
+  };
+
   struct Clocks {
     hypervisor::x86_64::VmClock vm;
     std::vector<hypervisor::x86_64::CpuClock> cpus;
@@ -114,6 +123,7 @@ class Machine {
   MachineConfig config_;
   Timeline timeline_;
   std::unique_ptr<EventLoop> loop_;
+  WayIn way_in_ = WayIn::kInitramfs;
   GuestMemory memory_;
   std::unique_ptr<hypervisor::VirtualMachine> vm_;
   Bus ports_;
