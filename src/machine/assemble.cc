@@ -24,11 +24,17 @@ Machine::Machine(MachineConfig config, Timeline timeline, std::unique_ptr<EventL
     : config_(std::move(config)),
       timeline_(std::move(timeline)),
       loop_(std::move(loop)),
-      serial_([this](std::span<const std::byte> bytes) { console_log_.append(bytes); }),
+      serial_([this](std::span<const std::byte> bytes) {
+        console_log_.append(bytes);
+        if (firmware_) guest_output_.append(bytes);
+      }),
       keyboard_([this] {
         cpu_ended(EndKind::kReset, "the guest restarted or powered off without reporting how its command ended");
       }),
-      console_([this](std::span<const std::byte> bytes) { console_log_.append(bytes); }),
+      console_([this](std::span<const std::byte> bytes) {
+        console_log_.append(bytes);
+        if (is_guests()) guest_output_.append(bytes);
+      }),
       vsock_(*loop_, {}, config_.log),
       session_(*loop_, config_.log,
                {.hello = [this](const wire::Hello& hello) { greet(hello); },
@@ -67,6 +73,7 @@ Result<void> Machine::create_devices() {
   TRY(ports_.add(x86_64::kSerialPort, Serial::kSize, serial_));
   TRY(ports_.add(I8042::kBase, I8042::kSize, keyboard_));
   if (config_.console) TRY(console_log_.tee(std::move(config_.console), ConsoleLog::Tee::kRaw));
+  if (is_guests() && config_.output) TRY(guest_output_.tee(std::move(config_.output), ConsoleLog::Tee::kRaw));
   vsock_.set_connector([this](uint32_t port) { return connect_stream(port); });
   // vsock first: PID 1 is waiting for it.
   TRY(add_device(vsock_, "vsock"));
@@ -75,6 +82,7 @@ Result<void> Machine::create_devices() {
   auto descriptors = fs::Descriptors::among(config_.shares.size());
   for (MachineShare& share : config_.shares) {
     share.options.descriptors = descriptors;
+    if (share.tells_exit) share.options.take_exit_code = [this](uint32_t code) { guests_code_ = code & 0xff; };
     std::string name = "fs " + share.options.tag;
     shares_.push_back(TRY(fs::Fs::create(std::move(share.options), std::move(share.root), config_.log, loop_.get())));
     TRY(add_device(*shares_.back(), std::move(name)));
@@ -116,7 +124,8 @@ Result<void> Machine::create_cpus() {
   for (unsigned index = 0; index < config_.cpus; ++index) {
     cpus_.push_back(TRY(vm_->create_cpu(index)));
     gates_.emplace_back();
-    TRY(x86_64::set_up_cpu(*cpus_.back(), supported, {index, config_.cpus}, kernel_.entry));
+    auto entry = firmware_ ? std::nullopt : std::optional(kernel_.entry);
+    TRY(x86_64::set_up_cpu(*cpus_.back(), supported, {index, config_.cpus, config_.boot.nested_vms}, entry));
   }
   timeline_.mark("create vCPUs");
   return {};
@@ -134,6 +143,8 @@ void Machine::connect_guest(uint32_t port, Fd socket, vsock::Vsock::Done done) {
 
 Result<vsock::HostStream> Machine::connect_stream(uint32_t port) {
   vsock::HostStream stream;
+  if (is_guests() && !answers_.contains(port))
+    return fail(ErrorCode::kGuest, fmt::format("nothing listens on vsock port {}", port));
   switch (port) {
     case wire::kControlPort: {
       int ends[2];

@@ -139,11 +139,12 @@ void put_shares(Writer& to, const std::vector<VmShare>& shares) {
     put_ranges(to, share.groups);
     put_injected(to, share.injected);
     to.put(share.dax_window_mib);
+    put_flag(to, share.is_empty);
   }
 }
 
 bool get_shares(Reader& from, std::vector<VmShare>& shares) {
-  shares.resize(from.count(50));
+  shares.resize(from.count(51));
   for (VmShare& share : shares) {
     from.get(share.tag);
     from.get(share.host_path);
@@ -160,6 +161,7 @@ bool get_shares(Reader& from, std::vector<VmShare>& shares) {
     get_ranges(from, share.groups);
     get_injected(from, share.injected);
     from.get(share.dax_window_mib);
+    share.is_empty = get_flag(from);
   }
   return std::ranges::all_of(shares, [](const VmShare& share) { return share.cache <= kMaxCache; });
 }
@@ -278,6 +280,26 @@ bool get_sandbox(Reader& from, VmSandbox& sandbox) {
   return get_upkeep(from, sandbox);
 }
 
+void put_boot(Writer& to, const VmBoot& boot) {
+  put_flag(to, boot.is_guests);
+  to.put(boot.kernel_format);
+  put_text(to, boot.initramfs_path);
+  put_text(to, boot.firmware_path);
+  put_flag(to, boot.has_command_line);
+  put_text(to, boot.command_line);
+  put_flag(to, boot.shows_nested_vms);
+}
+
+void get_boot(Reader& from, VmBoot& boot) {
+  boot.is_guests = get_flag(from);
+  from.get(boot.kernel_format);
+  from.get(boot.initramfs_path);
+  from.get(boot.firmware_path);
+  boot.has_command_line = get_flag(from);
+  from.get(boot.command_line);
+  boot.shows_nested_vms = get_flag(from);
+}
+
 }  // namespace
 
 std::vector<std::byte> encode_frame(VmmFrame type, Writer payload) {
@@ -308,6 +330,7 @@ std::vector<std::byte> encode(const VmConfig& config) {
   to.put(config.log_level);
   to.put(config.began_ns);
   put_flag(to, config.has_input);
+  put_boot(to, config.boot);
   put_sandbox(to, config.sandbox);
   put_message(to, config.start);
   return encode_frame(VmmFrame::kConfig, std::move(to));
@@ -331,8 +354,9 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
   from.get(config.log_level);
   from.get(config.began_ns);
   config.has_input = get_flag(from);
+  get_boot(from, config.boot);
   if (!get_sandbox(from, config.sandbox)) return false;
-  return get_message(from, config.start) && from.done() && config.root <= RootKind::kDisk && known;
+  return get_message(from, config.start) && from.done() && config.root <= RootKind::kNone && known;
 }
 
 std::vector<std::byte> encode(const Ended& ended) {

@@ -37,6 +37,8 @@ enum class RootKind : uint8_t {
   kHost = 0,       // the host's own programs
   kDirectory = 1,  // Share 0 is the root
   kDisk = 2,       // start.root_device is
+  kEmpty = 3,      // Share 0 is the root: of root_injected alone
+  kNone = 4,       // there is none
 };
 
 struct VmIdRange {
@@ -68,6 +70,7 @@ struct VmShare {
   std::vector<VmIdRange> users{}, groups{};
   std::vector<VmInjectedFile> injected{};  // A config has to fit into a frame (kMaxFrameBytes), these included.
   uint32_t dax_window_mib = 0;             // 0: none.
+  bool is_empty = false;                   // Nothing of the host: `injected` alone.
 };
 
 // NetworkKind of cloche/network.h, by number.
@@ -155,6 +158,16 @@ struct VmVsockPort {
   bool listens = false;     // We do, on the socket, and the guest on the port; else both the other way round.
 };
 
+// How the guest begins.
+struct VmBoot {
+  bool is_guests = false;     // With its own first program, instead of cloche-init.
+  uint8_t kernel_format = 0;  // FileFormat of boot/kernel_image.h, by number.
+  std::string initramfs_path, firmware_path;  // Absolute. Empty: none.
+  bool has_command_line = false;
+  std::string command_line;  // In the place of ours.
+  bool shows_nested_vms = false;
+};
+
 struct VmConfig {
   uint32_t cpus = 1;
   uint64_t memory_mib = 512;
@@ -174,6 +187,7 @@ struct VmConfig {
   uint8_t log_level = 1;            // LogLevel of base/log.h.
   uint64_t began_ns = 0;            // CLOCK_MONOTONIC when libcloche began, for the timeline.
   bool has_input = false;           // Whether fd 0 is carried to the command.
+  VmBoot boot;
   VmSandbox sandbox;
   Start start;
 };

@@ -35,6 +35,14 @@ VmConfig full_config() {
                   {.path = "/other", .sync = 0, .direct = true}};
   config.timeout_ms = 1500;
   config.has_input = true;
+  config.boot = {.is_guests = true,
+                 .kernel_format = 3,
+                 .initramfs_path = "/initramfs",
+                 .firmware_path = "/firmware",
+                 .has_command_line = true,
+                 .command_line = "console=hvc0",
+                 .shows_nested_vms = true};
+  config.shares[1].is_empty = true;
   config.sandbox.id = "abc";
   config.sandbox.directory = "/data/abc";
   config.sandbox.run_directory = "/run/abc";
