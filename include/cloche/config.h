@@ -206,10 +206,11 @@ enum class Input : uint8_t { kNone, kCarried };
 // Whose program is the first in the guest.
 enum class FirstProgram : uint8_t {
   kCloche,  // cloche's own: it mounts the root and the shares and runs the command.
-  // The one that the kernel finds in its initramfs, on its root, or where its command line says. cloche knows nothing of
-  // what it does: arguments, environment, user, limits, host name, working directory and the guest's places of shares
-  // count for nothing; a root is a device with the tag "/dev/root"; the kernel's console (hvc0) writes to
-  // StandardStreams::output. The VM ends when the guest restarts, with the code that a libkrun's init has reported, or 0.
+  // The one that the kernel finds in its initramfs, on its root, or where its command line says. cloche knows nothing
+  // of what it does: arguments, environment, user, limits, host name, working directory and the guest's places of
+  // shares count for nothing; a root is a device with the tag "/dev/root"; the kernel's console (hvc0) writes to
+  // StandardStreams::output. The VM ends when the guest restarts, with the code that a libkrun's init has reported, or
+  // 0.
   kGuests,
 };
 

@@ -167,9 +167,11 @@ Result<Place> share_place(const Share& share, const std::string& tag) {
 
 Result<void> plan_share(const Share& share, Plan& plan) {
   bool is_empty = share.source == ShareSource::kEmpty;
-  if (!is_empty && share.host_path.empty()) return fail(ErrorCode::kInvalidArgument, "share: the path on the host is empty");
+  if (!is_empty && share.host_path.empty())
+    return fail(ErrorCode::kInvalidArgument, "share: the path on the host is empty");
   std::string guest_path;
-  if (!plan.vm.boot.is_guests && (!share.guest_path.empty() || share.tag.empty())) guest_path = TRY(plan_guest_path(share, plan));
+  if (!plan.vm.boot.is_guests && (!share.guest_path.empty() || share.tag.empty()))
+    guest_path = TRY(plan_guest_path(share, plan));
   std::string tag = TRY(plan_tag(share, plan));
   Place place = TRY(share_place(share, tag));
   bool is_file = S_ISREG(place.status.st_mode);

@@ -176,8 +176,7 @@ void end_late_one(const std::string& run_directory) {
 bool is_recorded(const Config& config) {
   return config.first_program == FirstProgram::kCloche && config.kernel_format == KernelFormat::kByContents &&
          config.nested_vms == NestedVms::kHidden && config.root.source <= RootSource::kDisk &&
-         std::ranges::all_of(config.shares,
-                             [](const Share& share) { return share.source == ShareSource::kHost; });
+         std::ranges::all_of(config.shares, [](const Share& share) { return share.source == ShareSource::kHost; });
 }
 
 }  // namespace

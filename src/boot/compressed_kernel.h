@@ -1,4 +1,5 @@
-// Kernels that lie compressed in a file: an ELF vmlinux with anything before and behind it, as in an Image or a bzImage.
+// Kernels that lie compressed in a file: an ELF vmlinux with anything before and behind it, as in an Image or a
+// bzImage.
 //
 // The file is the user's and may be anything: what comes out of it is bounded, and so are the places that are tried.
 #pragma once

@@ -12,10 +12,10 @@ namespace cloche::boot {
 namespace {
 
 constexpr uint64_t kEnd = 1ull << 32;
-constexpr uint64_t kMostBytes = 16 << 20;   // Below lie what KVM needs for itself, and the local APICs.
-constexpr uint64_t kLeastBytes = 16;        // From the reset vector on.
-constexpr uint64_t kLowEnd = 0x100000;      // Of the copy that real mode reaches,
-constexpr uint64_t kLowBytes = 128 << 10;   // and its size on a PC.
+constexpr uint64_t kMostBytes = 16 << 20;  // Below lie what KVM needs for itself, and the local APICs.
+constexpr uint64_t kLeastBytes = 16;       // From the reset vector on.
+constexpr uint64_t kLowEnd = 0x100000;     // Of the copy that real mode reaches,
+constexpr uint64_t kLowBytes = 128 << 10;  // and its size on a PC.
 constexpr uint64_t kPage = 0x1000;
 
 }  // namespace

@@ -145,7 +145,8 @@ Result<void> plan_streams(const Context& context, Config& config) {
   config.streams = {streams.input, streams.output, streams.error};
   config.input = streams.input >= 0 ? Input::kCarried : Input::kNone;
   bool has_terminal = config.first_program == FirstProgram::kCloche;
-  if (has_terminal && ::isatty(streams.input) == 1 && ::isatty(streams.output) == 1) config.terminal = terminal_size(streams.input);
+  if (has_terminal && ::isatty(streams.input) == 1 && ::isatty(streams.output) == 1)
+    config.terminal = terminal_size(streams.input);
   return {};
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kMaxInitBytes = 8 << 20;  // cloche-init is under 1 MiB, the agent under 4; a larger file is not it.
 constexpr size_t kSeedBytes = 32;
-constexpr uint64_t kMaxInitramfs = 1 << 30;  // Distributions' are below 200 MiB; bounds what a wrong file costs.
+constexpr uint64_t kMaxInitramfs = 1 << 30;       // Distributions' are below 200 MiB; bounds what a wrong file costs.
 constexpr const char* kFirstTag = "cloche-init";  // Of the file system that holds cloche-init.
 
 // What cloche-init makes in an initramfs, and cannot make on a file system that nobody writes to.

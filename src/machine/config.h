@@ -55,10 +55,10 @@ struct MachineConfig {
   unsigned cpus = 1;
   uint64_t memory_mib = 512;
   std::string kernel_path;
-  std::string init_path;                 // cloche-init, the guest's PID 1.
-  std::string agent_path;                // cloche-agent, for a start.is_agent. Else empty.
-  std::string bundle_reader_path;        // The program that opens a libkrunfw library for us.
-  std::string extra_command_line;        // Appended to the kernel's command line.
+  std::string init_path;           // cloche-init, the guest's PID 1.
+  std::string agent_path;          // cloche-agent, for a start.is_agent. Else empty.
+  std::string bundle_reader_path;  // The program that opens a libkrunfw library for us.
+  std::string extra_command_line;  // Appended to the kernel's command line.
   MachineBoot boot;
   std::vector<MachineShare> shares;      // wire::Start names them by tag.
   std::vector<MachineNetwork> networks;  // eth0, eth1 ...

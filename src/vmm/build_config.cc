@@ -85,7 +85,8 @@ Result<MachineShare> open_root(const wire::VmConfig& config) {
                       .injected = injections_of(config.root_injected),
                       .dax_window_bytes = uint64_t{config.root_dax_window_mib} << 20};
   bool tells_exit = config.boot.is_guests;
-  if (config.root == wire::RootKind::kEmpty) return MachineShare{std::move(options), fs::Node::directory({}), tells_exit};
+  if (config.root == wire::RootKind::kEmpty)
+    return MachineShare{std::move(options), fs::Node::directory({}), tells_exit};
   if (config.root == wire::RootKind::kHost) return MachineShare{std::move(options), TRY(make_host_root())};
   Fd directory = TRY(open_file(config.root_path, O_PATH | O_DIRECTORY));
   options.users = map_caller(::geteuid(), 0);

@@ -160,8 +160,8 @@ struct VmVsockPort {
 
 // How the guest begins.
 struct VmBoot {
-  bool is_guests = false;     // With its own first program, instead of cloche-init.
-  uint8_t kernel_format = 0;  // FileFormat of boot/kernel_image.h, by number.
+  bool is_guests = false;                     // With its own first program, instead of cloche-init.
+  uint8_t kernel_format = 0;                  // FileFormat of boot/kernel_image.h, by number.
   std::string initramfs_path, firmware_path;  // Absolute. Empty: none.
   bool has_command_line = false;
   std::string command_line;  // In the place of ours.

@@ -9,9 +9,9 @@
 
 enum { kFileSystems = 10, kNetworks = 5, kDisks = 21 };
 
-int main(int argc, char **argv) {
-  const char *const environment[] = {"PATH=/bin", NULL};
-  const char *const arguments[] = {"-c", argc > 2 ? argv[2] : "", NULL};
+int main(int argc, char** argv) {
+  const char* const environment[] = {"PATH=/bin", NULL};
+  const char* const arguments[] = {"-c", argc > 2 ? argv[2] : "", NULL};
   uint8_t mac[6] = {0x5a, 0x94, 0xef, 0, 0, 0};
   char tag[16];
   uint32_t id;

@@ -7,7 +7,7 @@
 
 #include "check.h"
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   const char *initramfs, *line;
   uint32_t id;
   int at;

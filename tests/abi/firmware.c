@@ -3,7 +3,7 @@
 
 #include "check.h"
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   uint32_t id;
   if (argc < 2) return 2;
   CHECK(krun_set_log_level(KRUN_LOG_LEVEL_ERROR), 0);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* Whether the CPU's flags have this one. */
-static int has_flag(const char *flag) {
+static int has_flag(const char* flag) {
   static char text[16384];
   int file = open("/proc/cpuinfo", O_RDONLY);
   ssize_t size = read(file, text, sizeof text - 1);
@@ -21,16 +21,16 @@ static int has_flag(const char *flag) {
   return size > 0 && strstr(text, flag) != NULL;
 }
 
-static const char *const kNames[] = {"KRUN_INIT", "KRUN_WORKDIR", "KRUN_RLIMITS", "COLOUR", "SPACED"};
+static const char* const kNames[] = {"KRUN_INIT", "KRUN_WORKDIR", "KRUN_RLIMITS", "COLOUR", "SPACED"};
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   size_t name;
   int at, root;
   mkdir("/proc", 0755);
   mount("proc", "/proc", "proc", 0, NULL);
   printf("pid %d\n", (int)getpid());
   for (name = 0; name < sizeof kNames / sizeof *kNames; ++name) {
-    const char *value = getenv(kNames[name]);
+    const char* value = getenv(kNames[name]);
     if (value) printf("%s=%s\n", kNames[name], value);
   }
   if (has_flag(" svm") || has_flag(" vmx")) puts("can run VMs");

@@ -6,9 +6,9 @@
 
 #include "check.h"
 
-int main(int argc, char **argv) {
-  const char *const environment[] = {"COLOUR=blue", "SPACED=a b", NULL};
-  const char *const limits[] = {"7=100:200", NULL};
+int main(int argc, char** argv) {
+  const char* const environment[] = {"COLOUR=blue", "SPACED=a b", NULL};
+  const char* const limits[] = {"7=100:200", NULL};
   uint32_t id;
   if (argc < 3) return 2;
   CHECK(krun_set_log_level(KRUN_LOG_LEVEL_ERROR), 0);
@@ -18,7 +18,7 @@ int main(int argc, char **argv) {
   CHECK(krun_set_root(id, argv[1]), 0);
   CHECK(krun_set_rlimits(id, limits), 0);
   CHECK(krun_set_workdir(id, "/tmp"), 0);
-  CHECK(krun_set_exec(id, "/bin/true", (const char *const *)&argv[3], environment), 0);
+  CHECK(krun_set_exec(id, "/bin/true", (const char* const*)&argv[3], environment), 0);
   CHECK(krun_disable_implicit_vsock(id), 0);
   if (strcmp(argv[2], "-") != 0) CHECK(krun_set_kernel(id, argv[2], KRUN_KERNEL_FORMAT_ELF, NULL, NULL), 0);
   fprintf(stderr, "krun_start_enter: %d\n", krun_start_enter(id));
