@@ -2,11 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/magic.h>
 #include <sys/mman.h>
-#include <sys/statfs.h>
 
 #include "api/launch.h"
+#include "base/self_fd.h"
 #include "cloche/held_installation.h"
 
 namespace cloche {
@@ -16,11 +15,8 @@ constexpr off_t kMostBytes = 256 << 20;  // The largest, the kernel, is a few do
 
 std::string path_of(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 
-// The copies are named through it, and a root that somebody made may have anything there.
-Result<void> check_proc() {
-  struct statfs status{};
-  if (::statfs("/proc", &status) == 0 && status.f_type == PROC_SUPER_MAGIC) return {};
-  return fail(ErrorCode::kUnavailable, "/proc is not the proc file system; without it no VM starts from here");
+std::unexpected<Error> unusable(const std::string& path, int error) {
+  return fail(ErrorCode::kUnavailable, fmt::format("{} is missing or not usable; {}", path, kReinstall), error);
 }
 
 // From here on the VM's process has `fd`; its path there.
@@ -33,12 +29,12 @@ std::string pass(Fd fd, Plan& plan) {
 }  // namespace
 
 Result<HeldFile> HeldFile::hold(const std::string& path) {
-  Fd fd = TRY(open_file(path, O_RDONLY | O_NOCTTY | O_NONBLOCK));
+  auto fd = open_file(path, O_RDONLY | O_NOCTTY | O_NONBLOCK);
+  if (!fd) return unusable(path, fd.error().sys_errno);
   struct stat status{};
-  if (::fstat(fd.get(), &status) < 0) return fail_errno("look at " + path);
-  if (!S_ISREG(status.st_mode) || status.st_size == 0 || status.st_size > kMostBytes)
-    return fail(ErrorCode::kUnavailable, path + ": not a file of cloche's; build or install cloche again");
-  auto contents = TRY(Mmap::file(fd.get(), static_cast<size_t>(status.st_size)));
+  if (::fstat(fd->get(), &status) < 0) return fail_errno("look at " + path);
+  if (!S_ISREG(status.st_mode) || status.st_size == 0 || status.st_size > kMostBytes) return unusable(path, EINVAL);
+  auto contents = TRY(Mmap::file(fd->get(), static_cast<size_t>(status.st_size)));
   return HeldFile(path, status, std::move(contents));
 }
 
@@ -64,9 +60,9 @@ Result<HeldFiles> HeldFiles::hold(Installation installation) {
 }
 
 Result<HeldFiles::Copies> HeldFiles::copy() const {
-  TRY(check_proc());
-  Copies copies{.vmm = TRY(vmm_.copy()), .kernel = TRY(kernel_.copy()), .init = TRY(init_.copy()),
-                .installation = installation_};
+  TRY(open_self_fd());  // The copies are named through it.
+  Copies copies{
+      .vmm = TRY(vmm_.copy()), .kernel = TRY(kernel_.copy()), .init = TRY(init_.copy()), .installation = installation_};
   copies.installation.vmm = path_of(copies.vmm.get());
   copies.installation.kernel = path_of(copies.kernel.get());
   copies.installation.init = path_of(copies.init.get());

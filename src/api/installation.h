@@ -15,6 +15,9 @@ struct Installation {
   std::string kelpie_agent;    // and what it runs with a kelpie port.
 };
 
+// What to do where one of these is missing.
+inline constexpr const char* kReinstall = "build or install cloche again (./dev build)";
+
 // From the directory `given`; where that is empty, from the one the running program lies in when that is cloche itself;
 // else from $CLOCHE_VMM, the path of cloche-vmm in an installation; else from the one the program lies in where there
 // is one; else from where cloche is installed.

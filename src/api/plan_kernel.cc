@@ -22,7 +22,6 @@ namespace {
 constexpr size_t kHeadSize = 0x1000;          // Holds an ELF header, its program headers, and a bzImage's setup header.
 constexpr size_t kSetupSectors = 0x1f1;       // Documentation/x86/boot.rst, "The Real-Mode Kernel Header"
 constexpr size_t kProtectedModeSize = 0x1f4;  // ... in units of 16 bytes
-constexpr const char* kReinstall = "build or install cloche again (./dev build)";
 
 template <typename T>
 T at(std::span<const std::byte> head, size_t offset) {

@@ -38,8 +38,7 @@ Vm::~Vm() = default;
 Result<Vm> Vm::create(Config config) {
   uint64_t begin_ns = monotonic_now_ns();
   Planned planned = TRY(make_plan_of(config));
-  auto process =
-      std::make_unique<VmProcess>(std::move(config), std::move(planned.plan), std::move(planned.program));
+  auto process = std::make_unique<VmProcess>(std::move(config), std::move(planned.plan), std::move(planned.program));
   process->add_phase({"check configuration", false, begin_ns, monotonic_now_ns()});
   return Vm(std::move(process));
 }

@@ -61,6 +61,7 @@ ConsolePorts::Port::Port(ConsolePort from, EventLoop& loop)
 ConsolePorts::ConsolePorts(std::vector<ConsolePort> ports, EventLoop& loop, Log log)
     : loop_(loop), log_(std::move(log)) {
   assert(!ports.empty() && ports.size() <= kMostPorts);
+  assert(std::ranges::all_of(ports, [](const ConsolePort& port) { return port.name.size() <= kMostNameBytes; }));
   for (ConsolePort& port : ports) ports_.push_back(std::make_unique<Port>(std::move(port), loop));
   queue_sizes_.assign(transmit_queue(ports_.size() - 1) + 1, 64);
   queue_sizes_.resize(std::max<size_t>(queue_sizes_.size(), kControlTransmit + 1), 64);

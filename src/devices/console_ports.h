@@ -45,7 +45,8 @@ class ConsolePorts final : public virtio::Device {
   static constexpr size_t kMostPorts = 16;      // Queues of 34 eventfds; nobody needs more.
   static constexpr size_t kMostNameBytes = 64;  // Room in any buffer that a driver gives for control messages.
 
-  // At least one port and at most kMostPorts. Loop thread, but for what virtio::Device says.
+  // At least one port and at most kMostPorts, with names of at most kMostNameBytes. Loop thread, but for what
+  // virtio::Device says.
   ConsolePorts(std::vector<ConsolePort> ports, EventLoop& loop, Log log);
   ~ConsolePorts() override;
   ConsolePorts(const ConsolePorts&) = delete;

@@ -22,9 +22,7 @@ std::string own_installation() {
   return {};
 }
 
-Held hold() noexcept try {
-  return HeldInstallation::hold(own_installation());
-} catch (const std::exception& error) {
+Held hold() noexcept try { return HeldInstallation::hold(own_installation()); } catch (const std::exception& error) {
   return fail(ErrorCode::kInternal, error.what(), ENOMEM);
 }
 

@@ -6,7 +6,7 @@ import os
 import pathlib
 import subprocess
 
-from harness import call, deadline, scratch, settings
+from harness import call, deadline, only_root, scratch, settings
 from installed import in_machine, library, make_root
 
 SHOW = "uname -r; cat /proc/1/comm; echo $NAME; pwd; id -u; cat; echo to standard error >&2; exit 7"
@@ -49,6 +49,7 @@ def test_crun_has_the_handler():
     assert version.code == 0 and b"+LIBKRUN" in version.out, version
 
 
+@only_root
 def test_an_oci_bundle():
     bundle = make_bundle(["/bin/sh", "-c", SHOW], cwd="/etc", env=["PATH=/bin", "NAME=a name"])
     outcome = crun("run", "--bundle", bundle, "bundle", stdin=b"the input\n")
@@ -60,6 +61,7 @@ def test_an_oci_bundle():
     assert crun("list", "--quiet").out == b""
 
 
+@only_root
 def test_a_program_that_the_bundle_does_not_have():
     outcome = crun("run", "--bundle", make_bundle(["no-such-program"]), "missing")
     assert outcome.code == 127 and b"no-such-program" in outcome.err, outcome
@@ -74,6 +76,7 @@ def podman_script(*steps):
     return in_machine("/bin/bash", "-c", script + "\n".join(steps), timeout=300)
 
 
+@only_root
 @deadline(400)
 def test_podman_runs_a_container_image():
     root = make_root()

@@ -17,6 +17,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/self_fd.h"
+
 namespace cloche::fs {
 namespace {
 
@@ -99,16 +101,7 @@ FileSystem file_system_of(const Fd& file) {
   return std::ranges::find(kLocal, type) != kLocal.end() ? FileSystem::kLocal : FileSystem::kOther;
 }
 
-Result<SelfFd> SelfFd::create() {
-  Fd directory = TRY(open_file("/proc/self/fd", O_PATH | O_DIRECTORY));
-  struct statfs stat{};
-  if (::fstatfs(directory.get(), &stat) < 0) return fail_errno("look at /proc/self/fd");
-  // Only procfs's links lead to the open file itself; anything else there would be followed by name.
-  if (stat.f_type != PROC_SUPER_MAGIC) {
-    return fail(ErrorCode::kUnavailable, "/proc is not the proc file system; file sharing needs it");
-  }
-  return SelfFd(std::move(directory));
-}
+Result<SelfFd> SelfFd::create() { return SelfFd(TRY(open_self_fd())); }
 
 Outcome<Fd> SelfFd::reopen(const Fd& file, int flags) const {
   int fd;
