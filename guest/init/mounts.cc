@@ -47,8 +47,9 @@ constexpr const char* kLower = "/lower";
 constexpr const char* kOverlay = "/overlay";
 constexpr const char* kOverlayOptions = "lowerdir=/lower,upperdir=/memory/upper,workdir=/memory/work";
 
+// EBUSY: a kernel that found a root by itself has mounted its devices there.
 Result<void> mount_at(const System& system) {
-  if (::mount(system.type, system.path, system.type, system.flags, system.options) == 0) return {};
+  if (::mount(system.type, system.path, system.type, system.flags, system.options) == 0 || errno == EBUSY) return {};
   return failed(std::string("mount ") + system.path);
 }
 

@@ -82,6 +82,18 @@ Result<void> add_route(const std::string& name, const Ipv4& to, const Ipv4& gate
   return added;
 }
 
+// An interface that leads nowhere, with an address that stands for the guest's (RFC 5737): programs take a host that
+// has none but its loopback's for one without a network, and ask no server for addresses.
+Result<void> make_dummy() {
+  const std::string name = "dummy0";
+  ifreq request = request_for(name);
+  request.ifr_addr = address_of({203, 0, 113, 1});
+  TRY(control(SIOCSIFADDR, &request, "give an address to " + name));
+  request.ifr_addr = address_of({255, 255, 255, 0});
+  TRY(control(SIOCSIFNETMASK, &request, "set the netmask of " + name));
+  return bring_up(name);
+}
+
 bool same_net(const Ipv4& one, const Ipv4& other, const Ipv4& mask) {
   for (size_t i = 0; i < one.size(); ++i)
     if (((one[i] ^ other[i]) & mask[i]) != 0) return false;
@@ -130,6 +142,23 @@ bool write_file(const char* path, const std::string& text) {
 
 // Over what is there, so that neither a read-only root nor a share of the host's is changed. A root without the file
 // gets one, if it can.
+// Whether it names a server that a guest reaches: what listens at the host's loopback is not at the guest's.
+bool has_name_server() {
+  std::array<char, 4096> text{};
+  int fd = ::open(kResolvConf, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  ssize_t size = ::read(fd, text.data(), text.size());
+  ::close(fd);
+  constexpr std::string_view kServer = "nameserver ";
+  std::string_view rest(text.data(), size > 0 ? static_cast<size_t>(size) : 0);
+  for (size_t at; (at = rest.find(kServer)) != std::string_view::npos;) {
+    bool begins_line = at == 0 || rest[at - 1] == '\n';
+    rest.remove_prefix(at + kServer.size());
+    if (begins_line && !rest.starts_with("127.") && !rest.starts_with("::1")) return true;
+  }
+  return false;
+}
+
 void write_resolv_conf(const std::string& text) {
   bool bound = write_file(kScratchFile, text) && ::mount(kScratchFile, kResolvConf, nullptr, MS_BIND, nullptr) == 0;
   ::unlink(kScratchFile);
@@ -140,6 +169,8 @@ void write_resolv_conf(const std::string& text) {
 
 Result<void> Network::begin(const wire::Start& start) {
   hostname_ = start.hostname;
+  resolv_conf_ = start.impersonation.resolv_conf;
+  if (start.impersonation.is_on) TRY(make_dummy());
   for (size_t number = 0; number < start.interfaces.size(); ++number) {
     std::string name = "eth";
     append_number(name, static_cast<unsigned>(number));
@@ -236,6 +267,7 @@ Result<void> Network::finish() {
     for (size_t i = 0; i < asking.lease.dns_count; ++i) append_server(text, asking.lease.dns[i]);
   }
   if (!text.empty()) write_resolv_conf(text);
+  if (text.empty() && !resolv_conf_.empty() && !has_name_server()) write_resolv_conf(resolv_conf_);
   return {};
 }
 

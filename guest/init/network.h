@@ -14,7 +14,8 @@ class Network {
  public:
   // Brings every interface up and asks on those with DHCP. Nothing waits for an answer: there is other work.
   Result<void> begin(const wire::Start& start);
-  // Waits until each has an address; then writes /etc/resolv.conf, if a server named DNS servers.
+  // Waits until each has an address; then writes /etc/resolv.conf, if a server named DNS servers, or the host did and
+  // the root has none.
   Result<void> finish();
 
  private:
@@ -33,7 +34,7 @@ class Network {
   Result<void> ask_those_without();
   bool all_done() const;
 
-  std::string hostname_;
+  std::string hostname_, resolv_conf_;
   std::vector<Asking> asking_;
 };
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cloche/network.h"
+#include "cloche/tsi.h"
 
 namespace cloche {
 
@@ -22,6 +23,8 @@ enum class RootSource : uint8_t {
   kHost,       // The host's own programs and what they need of /etc, read-only; nobody's home, no keys.
   kDirectory,  // A directory that holds a Linux userland.
   kDisk,       // A file system on one of Config::disks.
+  kEmpty,      // Nothing but what is injected; nothing can be written there.
+  kNone,       // There is none: for FirstProgram::kGuests.
 };
 
 enum class Writes : uint8_t {
@@ -89,8 +92,13 @@ struct Root {
   uint32_t disk = 0;
   std::string file_system{};    // For kDisk: its type, as "ext4". Empty: each that the guest's kernel knows is tried.
   std::string mount_options{};  // For kDisk: as mount(8) takes them with -o.
-  std::vector<InjectedFile> injected{};      // For kDirectory.
+  std::vector<InjectedFile> injected{};      // For kDirectory and kEmpty.
   std::optional<uint32_t> dax_window_mib{};  // As Share's.
+};
+
+enum class ShareSource : uint8_t {
+  kHost,   // What Share::host_path names.
+  kEmpty,  // Nothing of the host: a directory with what is injected into it, to which nothing can be written.
 };
 
 // A directory or a single file of the host that the guest sees.
@@ -119,6 +127,7 @@ struct Share {
   // Of its virtio-fs device, 36 bytes at most. With one and without a guest_path a directory is not mounted: a program
   // in the guest may do that.
   std::string tag{};
+  ShareSource source = ShareSource::kHost;
 };
 
 enum class VsockListener : uint8_t {
@@ -195,6 +204,29 @@ struct StandardStreams {
 // Whether the command reads StandardStreams::input. Without, its input is /dev/null.
 enum class Input : uint8_t { kNone, kCarried };
 
+// Whose program is the first in the guest.
+enum class FirstProgram : uint8_t {
+  kCloche,  // cloche's own: it mounts the root and the shares and runs the command.
+  // The one that the kernel finds in its initramfs, on its root, or where its command line says. cloche knows nothing
+  // of what it does: arguments, environment, user, limits, host name, working directory and the guest's places of
+  // shares count for nothing; a root is a device with the tag "/dev/root"; the kernel's console (hvc0) writes to
+  // StandardStreams::output. The VM ends when the guest restarts, with the code that a libkrun's init has reported, or
+  // 0.
+  kGuests,
+};
+
+// What holds a kernel, by the file's form.
+enum class KernelFormat : uint8_t {
+  kByContents,  // An ELF vmlinux, a bzImage or a libkrunfw library: the file says what it is.
+  kRaw,         // Code for memory at 2 GiB, entered at its first byte as Linux's 64-bit boot protocol says.
+  kBzip2,       // An ELF vmlinux that lies compressed somewhere in the file.
+  kGzip,
+  kZstd,
+};
+
+// Whether the guest is shown that its CPU can run VMs, where the host's KVM lets it.
+enum class NestedVms : uint8_t { kHidden, kShown };
+
 enum class Verbosity : uint8_t { kError, kWarning, kInfo, kDebug };
 
 struct Config {
@@ -208,6 +240,9 @@ struct Config {
   std::vector<VsockPort> vsock_ports{};
   // Its network interfaces, eth0, eth1 ... Without, it has no network.
   std::vector<Network> networks{};
+  // Where given, its programs use the host's sockets. For a kernel that is a libkrunfw library, and for a Vm, not for a
+  // sandbox.
+  std::optional<Tsi> tsi{};
   // Its disks. Only a root is mounted; the others are the command's to use.
   std::vector<Disk> disks{};
   // Virtual CPUs, 1 to 16; more than the host has take turns.
@@ -234,8 +269,19 @@ struct Config {
   std::optional<std::chrono::milliseconds> timeout{};
   // The guest's kernel, an ELF vmlinux, a bzImage or a libkrunfw library; empty: cloche's own.
   std::string kernel_path{};
+  KernelFormat kernel_format = KernelFormat::kByContents;
   // Appended to the kernel's command line.
   std::string extra_command_line{};
+  // Whose program the kernel starts first. Not cloche's own: for a Vm, not for a sandbox.
+  FirstProgram first_program = FirstProgram::kCloche;
+  // For kGuests: the initramfs; empty: none.
+  std::string initramfs_path{};
+  // For kGuests: what stands on the kernel's command line before its devices and extra_command_line. Without: the
+  // console, and that a panic and the end are restarts.
+  std::optional<std::string> command_line{};
+  // For kGuests: firmware that ends at 4 GiB and starts at the reset vector, in the place of a kernel.
+  std::string firmware_path{};
+  NestedVms nested_vms = NestedVms::kHidden;
   // The file that the guest kernel's console is written to; empty: none.
   std::string console_path{};
   // The directory that holds libexec/cloche and share/cloche; empty: found by itself.

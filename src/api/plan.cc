@@ -24,6 +24,9 @@ Result<void> refuse_nul(const Config& config) {
   TRY(check("root disk", config.root.mount_options));
   TRY(check("working directory", config.working_directory));
   TRY(check("kernel", config.kernel_path));
+  TRY(check("initramfs", config.initramfs_path));
+  TRY(check("firmware", config.firmware_path));
+  if (config.command_line) TRY(check("kernel command line", *config.command_line));
   TRY(check("kernel command line", config.extra_command_line));
   return check("console", config.console_path);
 }
@@ -32,6 +35,7 @@ Result<Plan> make_plan(const Config& config, const Installation& installation) {
   Plan plan;
   TRY(refuse_nul(config));
   TRY(plan_size(config, plan));
+  TRY(plan_boot(config, plan));
   TRY(plan_root(config, plan));
   TRY(plan_shares(config, plan));
   TRY(plan_vsock(config, plan));
@@ -42,6 +46,7 @@ Result<Plan> make_plan(const Config& config, const Installation& installation) {
   TRY(plan_limits(config, plan));
   TRY(plan_networks(config, plan));
   TRY(plan_kernel(config, installation, plan));
+  TRY(plan_tsi(config, plan));
   plan.vm.log_level = static_cast<uint8_t>(config.verbosity);
   return plan;
 }

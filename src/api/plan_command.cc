@@ -79,6 +79,7 @@ std::optional<Account> find_account(std::string_view passwd, uint32_t uid) {
 // The root may be anybody's, so its passwd is opened without waiting (a FIFO) and without following a link; without it
 // there are no accounts.
 std::string read_passwd(const Plan& plan) {
+  if (plan.vm.root == wire::RootKind::kEmpty) return {};
   if (plan.vm.root == wire::RootKind::kDisk) return {};  // Nobody but the guest looks into a disk.
   auto fd = open_file(plan.vm.root_path + "/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY);
   struct stat status{};
@@ -92,6 +93,7 @@ std::string read_passwd(const Plan& plan) {
 
 Result<void> plan_command(const Config& config, Plan& plan) {
   wire::Start& start = plan.vm.start;
+  if (plan.vm.boot.is_guests) return {};
   if (config.arguments.empty() || config.arguments[0].empty())
     return fail(ErrorCode::kInvalidArgument,
                 "no command to run; give one after the flags: cloche run -- COMMAND ARGUMENT...");
@@ -111,6 +113,7 @@ Result<void> plan_command(const Config& config, Plan& plan) {
 
 Result<void> plan_user(const Config& config, Plan& plan) {
   wire::Start& start = plan.vm.start;
+  if (plan.vm.boot.is_guests) return {};
   Account account{.gid = config.user.uid, .home = "/"};
   if (config.user.uid == 0)
     account.home = "/root";

@@ -47,7 +47,7 @@ uint64_t bzimage_end(std::span<const std::byte> head) {
   return (sectors == 0 ? 4 : sectors) * 512ull + 512 + uint64_t{at<le32>(head, kProtectedModeSize)} * 16;
 }
 
-Result<std::string> check_kernel(const std::string& path) {
+Result<std::string> check_kernel(const std::string& path, KernelFormat wanted) {
   std::array<char, PATH_MAX> real;
   if (::realpath(path.c_str(), real.data()) == nullptr) {
     if (errno == ENOENT) return fail(ErrorCode::kNotFound, fmt::format("kernel {}: there is no such file", path));
@@ -58,6 +58,7 @@ Result<std::string> check_kernel(const std::string& path) {
   if (::fstat(fd.get(), &status) < 0) return fail_errno("look at kernel " + path);
   if (!S_ISREG(status.st_mode))
     return fail(ErrorCode::kInvalidArgument, fmt::format("kernel {}: not a regular file", path));
+  if (wanted != KernelFormat::kByContents) return std::string(real.data());
   std::vector<std::byte> head(kHeadSize);
   head.resize(TRY(read_full(fd.get(), head)));
   auto format = TRY(boot::recognize(path, head));
@@ -79,7 +80,7 @@ Result<void> check_own(std::string_view what, const std::string& path, int need)
 
 Result<void> plan_kernel(const Config& config, const Installation& installation, Plan& plan) {
   if (!config.kernel_path.empty()) {
-    plan.vm.kernel_path = TRY(check_kernel(config.kernel_path));
+    plan.vm.kernel_path = TRY(check_kernel(config.kernel_path, config.kernel_format));
   } else {
     TRY(check_own("the guest's kernel", installation.kernel, R_OK));
     plan.vm.kernel_path = installation.kernel;

@@ -144,18 +144,38 @@ Result<std::string> plan_tag(const Share& share, const Plan& plan) {
   return tag;
 }
 
-Result<void> plan_share(const Share& share, Plan& plan) {
-  if (share.host_path.empty()) return fail(ErrorCode::kInvalidArgument, "share: the path on the host is empty");
-  std::string guest_path;
-  if (!share.guest_path.empty() || share.tag.empty()) guest_path = TRY(plan_guest_path(share, plan));
-  std::string tag = TRY(plan_tag(share, plan));
+// What is made of injected files alone is as a directory of that name.
+Place empty_place(std::string name) {
+  Place place{.path = std::move(name), .status = {}};
+  place.status.st_mode = S_IFDIR | 0755;
+  return place;
+}
+
+Result<Place> share_place(const Share& share, const std::string& tag) {
+  if (share.source == ShareSource::kEmpty) {
+    if (share.host_path.empty() && !share.dax_window_mib) return empty_place(tag);
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("share {}: without a directory it has no path on the host and no DAX window", tag));
+  }
   Place place = TRY(find_place("share", share.host_path));
-  bool is_file = S_ISREG(place.status.st_mode);
-  if (!is_file && !S_ISDIR(place.status.st_mode))
+  if (!S_ISREG(place.status.st_mode) && !S_ISDIR(place.status.st_mode))
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("share {}: neither a directory nor a regular file", place.path));
   TRY(check_readable("share", place));
-  bool read_only = share.access == Access::kReadOnly;
+  return place;
+}
+
+Result<void> plan_share(const Share& share, Plan& plan) {
+  bool is_empty = share.source == ShareSource::kEmpty;
+  if (!is_empty && share.host_path.empty())
+    return fail(ErrorCode::kInvalidArgument, "share: the path on the host is empty");
+  std::string guest_path;
+  if (!plan.vm.boot.is_guests && (!share.guest_path.empty() || share.tag.empty()))
+    guest_path = TRY(plan_guest_path(share, plan));
+  std::string tag = TRY(plan_tag(share, plan));
+  Place place = TRY(share_place(share, tag));
+  bool is_file = S_ISREG(place.status.st_mode);
+  bool read_only = is_empty || share.access == Access::kReadOnly;
   auto users = TRY(plan_ids(place.path, share.users)), groups = TRY(plan_ids(place.path, share.groups));
   uint32_t timeout_ms = TRY(plan_timeout(place.path, share));
   uint64_t bytes = TRY(plan_quota(place.path, "bytes", share.quota_bytes));
@@ -163,7 +183,7 @@ Result<void> plan_share(const Share& share, Plan& plan) {
   auto injected = TRY(plan_injected(place, share.injected));
   uint32_t dax_window_mib = TRY(plan_dax(place.path, share, plan));
   plan.vm.shares.push_back({.tag = tag,
-                            .host_path = place.path,
+                            .host_path = is_empty ? "" : place.path,
                             .read_only = read_only,
                             .is_file = is_file,
                             .cache = static_cast<uint8_t>(share.cache),
@@ -176,8 +196,18 @@ Result<void> plan_share(const Share& share, Plan& plan) {
                             .users = std::move(users),
                             .groups = std::move(groups),
                             .injected = std::move(injected),
-                            .dax_window_mib = dax_window_mib});
+                            .dax_window_mib = dax_window_mib,
+                            .is_empty = is_empty});
   if (!guest_path.empty()) plan.vm.start.mounts.push_back({tag, guest_path, read_only, is_file});
+  return {};
+}
+
+Result<void> plan_empty_root(const Config& config, Plan& plan) {
+  if (config.root.writes == Writes::kKept || config.root.dax_window_mib)
+    return fail(ErrorCode::kInvalidArgument,
+                "rootfs: what is written to an empty root cannot be kept, and it has no DAX window");
+  plan.vm.root = wire::RootKind::kEmpty;
+  plan.vm.root_injected = TRY(plan_injected(empty_place("of the root"), config.root.injected));
   return {};
 }
 
@@ -189,6 +219,11 @@ Result<void> plan_root(const Config& config, Plan& plan) {
     plan.vm.root = wire::RootKind::kDisk;
     return {};  // plan_disks() does the rest.
   }
+  if (config.root.source == RootSource::kNone) {
+    plan.vm.root = wire::RootKind::kNone;  // plan_boot() has looked whether that is possible.
+    return {};
+  }
+  if (config.root.source == RootSource::kEmpty) return plan_empty_root(config, plan);
   if (config.root.source == RootSource::kHost) {
     if (config.root.writes == Writes::kKept || !config.root.injected.empty() || config.root.dax_window_mib)
       return fail(
@@ -216,6 +251,7 @@ Result<void> plan_shares(const Config& config, Plan& plan) {
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("shares and disks: {} are too many; a VM takes {}", count, kMaxDevices));
   for (const Share& share : config.shares) TRY(plan_share(share, plan));
+  if (plan.vm.boot.is_guests) return {};
   std::string directory = TRY(clean_guest_path("working directory", config.working_directory));
   plan.vm.start.working_directory = std::move(directory);
   return {};

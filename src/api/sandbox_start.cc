@@ -172,6 +172,13 @@ void end_late_one(const std::string& run_directory) {
   if (control) static_cast<void>(control->ask(wire::ControlFrame::kKill, Clock::now() + std::chrono::seconds(2)));
 }
 
+// Whether it holds nothing that a sandbox's record (sandbox/record.h) does not.
+bool is_recorded(const Config& config) {
+  return config.first_program == FirstProgram::kCloche && config.kernel_format == KernelFormat::kByContents &&
+         config.nested_vms == NestedVms::kHidden && config.root.source <= RootSource::kDisk &&
+         std::ranges::all_of(config.shares, [](const Share& share) { return share.source == ShareSource::kHost; });
+}
+
 }  // namespace
 
 Result<void> plan_sandbox(const SandboxConfig& config) {
@@ -185,6 +192,11 @@ Result<void> plan_sandbox(const SandboxConfig& config) {
     return fail(ErrorCode::kUnsupported, "installation: a sandbox, which starts again later, cannot hold on to one");
   if (!config.vm.vsock_ports.empty())
     return fail(ErrorCode::kUnsupported, "vsock ports: a sandbox has none so far; a Vm has");
+  if (config.vm.tsi) return fail(ErrorCode::kUnsupported, "TSI: a sandbox has none; a Vm has");
+  if (!is_recorded(config.vm))
+    return fail(ErrorCode::kUnsupported,
+                "first program, kernel format, nested VMs and shares without a directory: a sandbox has none of them; "
+                "a Vm has");
   TRY(plan_vm(config));
   return {};
 }

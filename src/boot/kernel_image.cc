@@ -12,6 +12,7 @@
 
 #include "base/endian.h"
 #include "base/fd.h"
+#include "boot/compressed_kernel.h"
 
 namespace cloche::boot {
 namespace {
@@ -53,16 +54,17 @@ struct KernelFile {
   }
 };
 
-Result<KernelFile> open_kernel(const std::string& path) {
-  KernelFile file{path, TRY(open_file(path, O_RDONLY)), 0, {}};
+Result<KernelFile> open_kernel(const std::string& path, Fd fd) {
+  KernelFile file{path, std::move(fd), 0, {}};
   struct stat status{};
   if (::fstat(file.fd.get(), &status) < 0) return fail_errno("look at kernel " + path);
   if (!S_ISREG(status.st_mode)) return file.bad("not a regular file");
   file.size = static_cast<uint64_t>(status.st_size);
   if (file.size > kMaxImageBytes) return file.bad("larger than 1 GiB");
   file.head.resize(std::min<uint64_t>(kHeadSize, file.size));
-  size_t got = TRY(read_full(file.fd.get(), file.head));
-  file.head.resize(got);
+  ssize_t got = ::pread(file.fd.get(), file.head.data(), file.head.size(), 0);
+  if (got < 0) return fail_errno("read kernel " + path);
+  file.head.resize(static_cast<size_t>(got));
   return file;
 }
 
@@ -191,8 +193,34 @@ Result<KernelFormat> recognize(const std::string& path, std::span<const std::byt
   return bad(text ? "a text file, not a kernel" : "neither an ELF vmlinux, nor a bzImage, nor a libkrunfw library");
 }
 
-Result<LoadedKernel> load_kernel(const std::string& path, const GuestMemory& memory) {
-  KernelFile file = TRY(open_kernel(path));
+namespace {
+
+Result<LoadedKernel> load_raw_file(const KernelFile& file, const GuestMemory& memory) {
+  if (file.size == 0) return file.bad("the file is empty");
+  TRY(read_at(file, {0, file.size}, kRawKernel, memory));
+  return LoadedKernel{kRawKernel, page_above(kRawKernel.value + file.size), std::nullopt};
+}
+
+Result<KernelFile> open_format(const std::string& path, FileFormat format) {
+  switch (format) {
+    case FileFormat::kBzip2:
+      return open_kernel(path, TRY(unpack_kernel(path, Compression::kBzip2)));
+    case FileFormat::kGzip:
+      return open_kernel(path, TRY(unpack_kernel(path, Compression::kGzip)));
+    case FileFormat::kZstd:
+      return open_kernel(path, TRY(unpack_kernel(path, Compression::kZstd)));
+    case FileFormat::kByContents:
+    case FileFormat::kRaw:
+      break;
+  }
+  return open_kernel(path, TRY(open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));
+}
+
+}  // namespace
+
+Result<LoadedKernel> load_kernel(const std::string& path, const GuestMemory& memory, FileFormat format) {
+  KernelFile file = TRY(open_format(path, format));
+  if (format == FileFormat::kRaw) return load_raw_file(file, memory);
   switch (TRY(recognize(path, file.head))) {
     case KernelFormat::kElf:
       return load_elf(file, memory);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -29,8 +30,19 @@ struct LoadedKernel {
   std::optional<std::array<std::byte, 0x7b>> setup_header;
 };
 
-// Loads an ELF or bzImage file. Errors name the file and what is wrong with it.
-Result<LoadedKernel> load_kernel(const std::string& path, const GuestMemory& memory);
+// How a file holds a kernel.
+enum class FileFormat : uint8_t {
+  kByContents,  // An ELF vmlinux or a bzImage: recognize() tells.
+  kRaw,         // For kRawKernel, entered at its first byte.
+  kBzip2,       // An ELF vmlinux, compressed, with anything before and behind it.
+  kGzip,
+  kZstd,
+};
+inline constexpr GuestAddr kRawKernel{0x80000000};  // Where libkrun has them.
+
+// Loads a kernel from a file. Errors name the file and what is wrong with it.
+Result<LoadedKernel> load_kernel(const std::string& path, const GuestMemory& memory,
+                                 FileFormat format = FileFormat::kByContents);
 // Loads an image that is in memory already, at `load` with its entry at `entry`.
 Result<LoadedKernel> load_raw_kernel(std::span<const std::byte> image, GuestAddr load, GuestAddr entry,
                                      const GuestMemory& memory);

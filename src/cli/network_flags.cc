@@ -76,6 +76,27 @@ Result<Network> parse_network(const std::string& text) {
                   text));
 }
 
+Result<Tsi> parse_tsi(const std::string& text) {
+  Tsi tsi;
+  for (size_t from = 0; from < text.size();) {
+    size_t comma = std::min(text.find(',', from), text.size());
+    std::string word = text.substr(from, comma - from);
+    from = comma + 1;
+    if (word == "loopback") {
+      tsi.loopback = TsiLoopback::kAllowed;
+    } else if (word == "all-ports") {
+      tsi.listeners = TsiListeners::kAll;
+    } else if (word == "no-inet") {
+      tsi.inet = TsiInet::kOff;
+    } else if (word.starts_with("unix=")) {
+      tsi.unix_directories.push_back(word.substr(5));
+    } else {
+      return bad(fmt::format("'{}' is none of loopback, all-ports, no-inet and unix=DIRECTORY", word));
+    }
+  }
+  return tsi;
+}
+
 Result<PublishedPort> parse_published_port(const std::string& text) {
   auto wrong = [&] {
     return bad(
@@ -104,6 +125,11 @@ void add_network_flags(CLI::App& app, RunRequest& request) {
       [&](const std::string& text) { return append(parse_network(text), request.config.networks); })
       ->expected(0, kMostNetworks);
   add(app, kGroup,
+      {"--tsi", "[=loopback|all-ports|no-inet|unix=DIRECTORY,...]",
+       "Let the guest's programs use the host's sockets, with a kernel of libkrunfw's; see docs/network.md"},
+      [&](const std::string& text) { return store(parse_tsi(text), request.config.tsi); })
+      ->expected(0, 1);
+  add(app, kGroup,
       {"-p,--publish", "[ADDRESS:]HOST:GUEST[/udp]",
        "Lead a port of the host, at 127.0.0.1 unless told otherwise, to one of the guest; may be repeated"},
       [&](const std::string& text) { return append(parse_published_port(text), request.ports); });
@@ -111,8 +137,12 @@ void add_network_flags(CLI::App& app, RunRequest& request) {
 
 Result<void> place_ports(RunRequest& request) {
   if (request.ports.empty()) return {};
+  if (request.config.tsi && request.config.networks.empty()) {
+    request.config.tsi->ports = std::move(request.ports);
+    return {};
+  }
   auto passt = std::ranges::find(request.config.networks, NetworkKind::kPasst, &Network::kind);
-  if (passt == request.config.networks.end()) return bad("-p: it needs a network through passt; add --net");
+  if (passt == request.config.networks.end()) return bad("-p: it needs a network through passt, or TSI; add --net");
   passt->ports = std::move(request.ports);
   return {};
 }

@@ -14,6 +14,7 @@ Result<Network> parse_network(const std::string& text);
 Result<PublishedPort> parse_published_port(const std::string& text);
 
 void add_network_flags(CLI::App& app, RunRequest& request);
+Result<Tsi> parse_tsi(const std::string& text);
 // Puts the ports of -p where passt publishes them. After all flags were parsed.
 Result<void> place_ports(RunRequest& request);
 

@@ -52,6 +52,19 @@ TEST(PortFlag, Forms) {
     EXPECT_FALSE(parse_published_port(text)) << text;
 }
 
+TEST(TsiFlag, Forms) {
+  Tsi plain = parse_tsi("").value();
+  EXPECT_EQ(plain.inet, TsiInet::kOn);
+  EXPECT_EQ(plain.loopback, TsiLoopback::kRefused);
+  EXPECT_EQ(plain.listeners, TsiListeners::kPublished);
+  Tsi all = parse_tsi("loopback,all-ports,no-inet,unix=/run,unix=/tmp").value();
+  EXPECT_EQ(all.inet, TsiInet::kOff);
+  EXPECT_EQ(all.loopback, TsiLoopback::kAllowed);
+  EXPECT_EQ(all.listeners, TsiListeners::kAll);
+  EXPECT_THAT(all.unix_directories, ElementsAre("/run", "/tmp"));
+  for (const char* text : {"x", "loopback,x", "unix", ","}) EXPECT_FALSE(parse_tsi(text)) << text;
+}
+
 struct Parsed {
   RunRequest request;
   std::vector<std::string> command;
@@ -91,6 +104,11 @@ TEST(PortFlag, GoesToPasst) {
   EXPECT_THAT(run.request.config.networks[0].ports, IsEmpty());
   ASSERT_EQ(run.request.config.networks[1].ports.size(), 2u);
   EXPECT_EQ(run.request.config.networks[1].ports[1].guest_port, 4);
+  run = parse({"--tsi", "-p", "1:2", "x"});
+  ASSERT_TRUE(place_ports(run.request));
+  ASSERT_TRUE(run.request.config.tsi);
+  EXPECT_EQ(run.request.config.tsi->ports.size(), 1u);
+  EXPECT_THAT(run.command, ElementsAre("x"));
   run = parse({"-p", "1:2", "x"});
   EXPECT_THAT(place_ports(run.request).error().what, HasSubstr("--net"));
 }

@@ -68,6 +68,8 @@ class VirtualMachine {
   virtual Result<void> map_memory(const GuestMemory& memory) = 0;
   // Makes shared memory of a device guest memory as well. What is mapped at `window.bytes` may change at any time.
   virtual Result<void> map_window(const MemoryRegion& window) = 0;
+  // Makes memory that the guest can read and run; a write there is an access to nothing. `bytes` must outlive the VM.
+  virtual Result<void> map_read_only(const MemoryRegion& region) = 0;
   // Interrupt controllers inside the hypervisor. After map_memory, before create_cpu.
   virtual Result<void> create_interrupt_chips() = 0;
   virtual Result<std::unique_ptr<VirtualCpu>> create_cpu(unsigned index) = 0;

@@ -85,6 +85,7 @@ int32_t krun_set_rlimits(uint32_t ctx_id, const char* const rlimits[]) {
       limits.push_back(std::move(*limit));
     }
     context.limits = std::move(limits);
+    context.limit_words = std::move(*words);
     return 0;
   });
 }

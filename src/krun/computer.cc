@@ -1,9 +1,35 @@
 // The kernel and the computer that it finds.
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 
 #include "krun/context.h"
 #include "libkrun.h"
+
+namespace cloche::krun {
+namespace {
+
+std::optional<KernelFormat> format_of(uint32_t number) {
+  switch (number) {
+    case KRUN_KERNEL_FORMAT_RAW:
+      return KernelFormat::kRaw;
+    case KRUN_KERNEL_FORMAT_ELF:
+      return KernelFormat::kByContents;
+    case KRUN_KERNEL_FORMAT_IMAGE_BZ2:
+      return KernelFormat::kBzip2;
+    case KRUN_KERNEL_FORMAT_IMAGE_GZ:
+      return KernelFormat::kGzip;
+    case KRUN_KERNEL_FORMAT_IMAGE_ZSTD:
+      return KernelFormat::kZstd;
+    default:
+      return std::nullopt;
+  }
+}
+
+bool is_path(const char* path) { return path != nullptr && *path != '\0'; }
+
+}  // namespace
+}  // namespace cloche::krun
 
 using namespace cloche::krun;
 
@@ -12,24 +38,33 @@ extern "C" {
 int32_t krun_set_kernel(uint32_t ctx_id, const char* kernel_path, uint32_t kernel_format, const char* initramfs,
                         const char* cmdline) {
   return with_context(ctx_id, [&](Context& context) {
-    if (kernel_path == nullptr || *kernel_path == '\0' || kernel_format > KRUN_KERNEL_FORMAT_IMAGE_ZSTD) return -EINVAL;
-    // A flat image says nothing of where it begins, PE is what other processors boot, and the guest's own first program
-    // is not run here.
-    bool has_format = kernel_format != KRUN_KERNEL_FORMAT_RAW && kernel_format != KRUN_KERNEL_FORMAT_PE_GZ;
-    if (!has_format || initramfs != nullptr) return -ENOTSUP;
+    if (!is_path(kernel_path)) return -EINVAL;
+    if (kernel_format == KRUN_KERNEL_FORMAT_PE_GZ) return -ENOTSUP;  // It is what other processors boot.
+    auto format = format_of(kernel_format);
+    std::error_code error;
+    if (!format || (initramfs != nullptr && !std::filesystem::is_regular_file(initramfs, error))) return -EINVAL;
     context.kernel_path = kernel_path;
-    if (cmdline != nullptr) context.extra_command_line = cmdline;
+    context.kernel_format = *format;
+    context.initramfs_path = initramfs == nullptr ? "" : initramfs;
+    context.command_line.reset();
+    if (cmdline != nullptr) context.command_line = cmdline;
     return 0;
   });
 }
 
 int32_t krun_set_firmware(uint32_t ctx_id, const char* firmware_path) {
-  return with_context(ctx_id, [&](Context&) { return firmware_path == nullptr ? -EINVAL : -ENOTSUP; });
+  return with_context(ctx_id, [&](Context& context) {
+    if (!is_path(firmware_path)) return -EINVAL;
+    context.firmware_path = firmware_path;
+    return 0;
+  });
 }
 
-// A guest of cloche's has none of its own.
 int32_t krun_set_nested_virt(uint32_t ctx_id, bool enabled) {
-  return with_context(ctx_id, [&](Context&) { return enabled ? -ENOTSUP : 0; });
+  return with_context(ctx_id, [&](Context& context) {
+    context.nested_vms = enabled ? cloche::NestedVms::kShown : cloche::NestedVms::kHidden;
+    return 0;
+  });
 }
 
 int32_t krun_check_nested_virt(void) {

@@ -54,6 +54,7 @@ struct Context {
   std::optional<std::vector<std::string>> environment{};  // Without: it was never set.
   std::optional<std::string> working_directory{};
   std::vector<Limit> limits{};
+  std::vector<std::string> limit_words{};  // The same as they were said.
   std::optional<uint32_t> uid{}, gid{};
   // What it sees.
   std::vector<FileSystem> file_systems{};
@@ -61,6 +62,11 @@ struct Context {
   std::string old_root_disk{}, old_data_disk{};  // krun_set_root_disk(), krun_set_data_disk()
   std::optional<RootDisk> root_disk{};
   std::string kernel_path{}, extra_command_line{};
+  KernelFormat kernel_format = KernelFormat::kByContents;
+  std::string initramfs_path{}, firmware_path{};
+  std::optional<std::string> command_line{};  // krun_set_kernel()'s
+  bool has_implicit_init = true;
+  NestedVms nested_vms = NestedVms::kHidden;
   std::string bundle_path{};  // Of libkrunfw.so.5, where there is one.
   std::optional<std::string> console_path{};
   bool has_implicit_console = true;

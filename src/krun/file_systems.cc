@@ -82,11 +82,14 @@ int32_t krun_fs_add_overlay_dir(uint32_t ctx_id, const char* fs_tag, const char*
   return add_overlay(ctx_id, fs_tag, path, {.is_directory = true, .mode = mode});
 }
 
-// The guest's first program is never put into a root here: it lies in an initramfs.
 int32_t krun_disable_implicit_init(uint32_t ctx_id) {
-  return with_context(ctx_id, [](Context&) { return 0; });
+  return with_context(ctx_id, [](Context& context) {
+    context.has_implicit_init = false;
+    return 0;
+  });
 }
 
+// cloche's own asks the host over vsock what to do; nobody else could start it.
 int32_t krun_get_default_init(const uint8_t** data, size_t* len) {
   return data == nullptr || len == nullptr ? -EINVAL : -ENOTSUP;
 }

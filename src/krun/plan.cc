@@ -15,6 +15,7 @@
 #include "krun/config_file.h"
 #include "krun/held.h"
 #include "krun/log.h"
+#include "krun/plan_boot.h"
 #include "libkrun.h"
 
 namespace cloche::krun {
@@ -25,7 +26,7 @@ constexpr const char* kShell = "/bin/sh";
 constexpr uint64_t kWindowStep = 2 << 20;  // Config's windows are a multiple of this.
 
 std::optional<uint32_t> window_of(const FileSystem& from) {
-  if (from.window_bytes == 0) return std::nullopt;
+  if (from.window_bytes == 0 || !from.path) return std::nullopt;
   uint64_t steps = from.window_bytes / kWindowStep + (from.window_bytes % kWindowStep != 0 ? 1 : 0);
   return static_cast<uint32_t>(std::min<uint64_t>(steps * (kWindowStep >> 20), UINT32_MAX - 1));
 }
@@ -45,22 +46,25 @@ std::vector<InjectedFile> injected_of(const FileSystem& from) {
 Result<void> plan_file_systems(const Context& context, Config& config) {
   bool has_root = false;
   for (const FileSystem& from : context.file_systems) {
-    if (!from.path)
-      return fail(ErrorCode::kUnsupported, fmt::format("file system {}: without a directory", from.tag), ENOTSUP);
     if (from.tag == KRUN_FS_ROOT_TAG) {
       has_root = true;
-      config.root = {.source = RootSource::kDirectory,
-                     .path = *from.path,
-                     .writes = from.read_only ? Writes::kRefused : Writes::kKept,
+      config.root = {.source = from.path ? RootSource::kDirectory : RootSource::kEmpty,
+                     .path = from.path.value_or(""),
+                     .writes = from.read_only || !from.path ? Writes::kRefused : Writes::kKept,
                      .injected = injected_of(from),
                      .dax_window_mib = window_of(from)};
       continue;
     }
-    config.shares.push_back({.host_path = *from.path,
+    config.shares.push_back({.host_path = from.path.value_or(""),
                              .access = from.read_only ? Access::kReadOnly : Access::kReadWrite,
                              .injected = injected_of(from),
                              .dax_window_mib = window_of(from),
-                             .tag = from.tag});
+                             .tag = from.tag,
+                             .source = from.path ? ShareSource::kHost : ShareSource::kEmpty});
+  }
+  if (config.first_program == FirstProgram::kGuests) {
+    if (!has_root) config.root = {.source = RootSource::kNone};
+    return {};
   }
   if (context.root_disk) {
     config.root = {.source = RootSource::kDisk,
@@ -140,7 +144,9 @@ Result<void> plan_streams(const Context& context, Config& config) {
   }
   config.streams = {streams.input, streams.output, streams.error};
   config.input = streams.input >= 0 ? Input::kCarried : Input::kNone;
-  if (::isatty(streams.input) == 1 && ::isatty(streams.output) == 1) config.terminal = terminal_size(streams.input);
+  bool has_terminal = config.first_program == FirstProgram::kCloche;
+  if (has_terminal && ::isatty(streams.input) == 1 && ::isatty(streams.output) == 1)
+    config.terminal = terminal_size(streams.input);
   return {};
 }
 
@@ -164,7 +170,16 @@ bool has_route() {
   return false;
 }
 
-// Where a program says nothing of networks, a guest of libkrun's reaches what its host does: here through passt.
+// As libkrun has it: the host's own loopback and, where asked for, all its UNIX sockets are the guest's too.
+Tsi tsi_of(const Context& context, bool wants_inet, bool wants_unix) {
+  Tsi tsi{.inet = wants_inet ? TsiInet::kOn : TsiInet::kOff, .loopback = TsiLoopback::kAllowed};
+  tsi.listeners = context.port_map ? TsiListeners::kPublished : TsiListeners::kAll;
+  if (wants_inet) tsi.ports = context.port_map.value_or(std::vector<PublishedPort>());
+  if (wants_unix) tsi.unix_directories = {"/"};
+  return tsi;
+}
+
+// Where a program says nothing of networks, a guest of libkrun's reaches what its host does.
 void plan_ways_out(const Context& context, Config& config) {
   config.vsock_ports = context.ports;
   config.networks = context.networks;
@@ -172,8 +187,16 @@ void plan_ways_out(const Context& context, Config& config) {
     config.networks = {*context.old_network};
     config.networks[0].mac = context.old_mac.value_or(std::array<uint8_t, 6>{0x5a, 0x94, 0xef, 0xe4, 0x0c, 0xee});
   }
-  bool wanted = context.vsock == VsockChoice::kImplicit || (context.tsi_features & KRUN_TSI_HIJACK_INET) != 0;
-  if (!config.networks.empty() || !wanted) return;
+  bool wants_inet = (context.tsi_features & KRUN_TSI_HIJACK_INET) != 0;
+  if (context.vsock == VsockChoice::kImplicit) wants_inet = config.networks.empty();
+  bool wants_unix = (context.tsi_features & KRUN_TSI_HIJACK_UNIX) != 0;
+  // libkrunfw's kernel gives a guest its host's sockets; with any other a network does as well as it can.
+  if (context.kernel_path.empty() && !context.bundle_path.empty()) {
+    if (wants_inet || wants_unix) config.tsi = tsi_of(context, wants_inet, wants_unix);
+    return;
+  }
+  if (wants_unix) write_log(Verbosity::kWarning, "UNIX sockets stay within the guest: its kernel is not libkrunfw's");
+  if (!config.networks.empty() || !wants_inet) return;
   if (!has_route())
     write_log(Verbosity::kWarning, "the guest has no network: this host has no route to one");
   else if (has_passt())
@@ -186,14 +209,16 @@ void plan_ways_out(const Context& context, Config& config) {
 
 Result<Config> plan(const Context& context) {
   Config config{.cpus = context.cpus, .memory_mib = context.memory_mib};
-  auto planned = plan_file_systems(context, config);
+  auto planned = plan_boot(context, config);
+  if (planned) planned = plan_file_systems(context, config);
   if (planned) planned = plan_streams(context, config);
   if (!planned) return std::unexpected(std::move(planned).error());
   plan_disks(context, config);
-  plan_command(context, config);
   plan_ways_out(context, config);
-  config.kernel_path = context.kernel_path.empty() ? context.bundle_path : context.kernel_path;
-  config.extra_command_line = context.extra_command_line;
+  if (config.first_program == FirstProgram::kCloche)
+    plan_command(context, config);
+  else if (planned = plan_guests_command_line(context, config); !planned)
+    return std::unexpected(std::move(planned).error());
   auto held = held_installation();
   if (!held) return std::unexpected(std::move(held).error());
   config.held = std::move(*held);

@@ -3,26 +3,24 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
-#include <algorithm>
-
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/layout.h"
-#include "boot/initramfs.h"
 #include "hypervisor/kvm/kvm.h"
-#include "machine/krun_bundle.h"
 #include "machine/machine.h"
 #include "wire/agent.h"
 
 namespace cloche {
 namespace {
 
-constexpr size_t kMaxInitBytes = 8 << 20;  // cloche-init is under 1 MiB, the agent under 4; a larger file is not it.
-constexpr size_t kSeedBytes = 32;
-
 // Splits a socket into the two ends that a HostStream wants.
 Result<vsock::HostStream> both_ways(Fd socket) {
   Fd copy = TRY(socket.duplicate());
   return vsock::HostStream{std::move(copy), std::move(socket)};
+}
+
+// What a kernel that knows TSI takes hold of.
+std::string words_of(const vsock::TsiOptions& tsi) {
+  return std::string(tsi.has_inet ? " tsi_hijack" : "") + (tsi.directories.empty() ? "" : " tsi_hijack_unix");
 }
 
 }  // namespace
@@ -31,11 +29,17 @@ Machine::Machine(MachineConfig config, Timeline timeline, std::unique_ptr<EventL
     : config_(std::move(config)),
       timeline_(std::move(timeline)),
       loop_(std::move(loop)),
-      serial_([this](std::span<const std::byte> bytes) { console_log_.append(bytes); }),
+      serial_([this](std::span<const std::byte> bytes) {
+        console_log_.append(bytes);
+        if (firmware_) guest_output_.append(bytes);
+      }),
       keyboard_([this] {
         cpu_ended(EndKind::kReset, "the guest restarted or powered off without reporting how its command ended");
       }),
-      console_([this](std::span<const std::byte> bytes) { console_log_.append(bytes); }),
+      console_([this](std::span<const std::byte> bytes) {
+        console_log_.append(bytes);
+        if (is_guests()) guest_output_.append(bytes);
+      }),
       vsock_(*loop_, {}, config_.log),
       session_(*loop_, config_.log,
                {.hello = [this](const wire::Hello& hello) { greet(hello); },
@@ -48,6 +52,7 @@ Machine::Machine(MachineConfig config, Timeline timeline, std::unique_ptr<EventL
 Result<std::unique_ptr<Machine>> Machine::create(MachineConfig config, Timeline timeline) {
   auto loop = TRY(EventLoop::create());
   std::unique_ptr<Machine> machine(new Machine(std::move(config), std::move(timeline), std::move(loop)));
+  TRY(machine->choose_way_in());
   TRY(machine->create_memory());
   TRY(machine->create_vm());
   TRY(machine->create_devices());
@@ -73,13 +78,20 @@ Result<void> Machine::create_devices() {
   TRY(ports_.add(x86_64::kSerialPort, Serial::kSize, serial_));
   TRY(ports_.add(I8042::kBase, I8042::kSize, keyboard_));
   if (config_.console) TRY(console_log_.tee(std::move(config_.console), ConsoleLog::Tee::kRaw));
+  if (is_guests() && config_.output) TRY(guest_output_.tee(std::move(config_.output), ConsoleLog::Tee::kRaw));
   vsock_.set_connector([this](uint32_t port) { return connect_stream(port); });
+  if (config_.tsi) {
+    tsi_words_ = words_of(*config_.tsi);
+    vsock_.impersonate(std::move(*config_.tsi));
+  }
   // vsock first: PID 1 is waiting for it.
   TRY(add_device(vsock_, "vsock"));
   TRY(add_device(console_, "console"));
+  if (way_in_ == WayIn::kShare) config_.shares.push_back(TRY(make_first_share()));
   auto descriptors = fs::Descriptors::among(config_.shares.size());
   for (MachineShare& share : config_.shares) {
     share.options.descriptors = descriptors;
+    if (share.tells_exit) share.options.take_exit_code = [this](uint32_t code) { guests_code_ = code & 0xff; };
     std::string name = "fs " + share.options.tag;
     shares_.push_back(TRY(fs::Fs::create(std::move(share.options), std::move(share.root), config_.log, loop_.get())));
     TRY(add_device(*shares_.back(), std::move(name)));
@@ -115,54 +127,14 @@ Result<void> Machine::add_device(virtio::Device& device, std::string name) {
   return {};
 }
 
-std::string Machine::command_line() const {
-  // quiet: each console character is an exit. reboot=k: restarts through the keyboard controller, which tells an
-  // orderly end from a triple fault. panic=-1: a panic restarts at once, and is recognised by what it printed.
-  // noreplace-smp: with one vCPU the kernel would patch itself for it, and that costs more than the lock prefixes do.
-  // swiotlb=noforce: no device here needs bounce buffers.
-  std::string line = "console=hvc0 quiet reboot=k panic=-1 no_timer_check noreplace-smp swiotlb=noforce";
-  for (size_t index = 0; index < transports_.size(); ++index) {
-    uint64_t base = x86_64::kMmioBase + index * virtio::MmioTransport::kSize;
-    line += fmt::format(" virtio_mmio.device=4K@{:#x}:{}", base,
-                        x86_64::kDeviceLines[index % std::size(x86_64::kDeviceLines)]);
-  }
-  if (!config_.extra_command_line.empty()) line += " " + config_.extra_command_line;
-  return line;
-}
-
-Result<boot::LoadedKernel> Machine::load_kernel() {
-  if (TRY(is_krun_bundle(config_.kernel_path)))
-    return load_krun_bundle(config_.bundle_reader_path, config_.kernel_path, memory_);
-  return boot::load_kernel(config_.kernel_path, memory_);
-}
-
-Result<void> Machine::load_boot_image() {
-  kernel_ = TRY(load_kernel());
-  timeline_.mark("load kernel");
-  std::string init = TRY(read_text_file(config_.init_path, kMaxInitBytes));
-  std::string agent;
-  if (!config_.agent_path.empty()) agent = TRY(read_text_file(config_.agent_path, kMaxInitBytes));
-  boot::Initramfs initramfs;
-  initramfs.add_directory("dev");
-  initramfs.add_device("dev/console", 0600, 5, 1);
-  initramfs.add_directory("root");
-  initramfs.add_file("init", std::as_bytes(std::span(init)), 0755);
-  if (!agent.empty()) initramfs.add_file(wire::kAgentPath + 1, std::as_bytes(std::span(agent)), 0755);
-  std::array<std::byte, kSeedBytes> seed;
-  TRY(fill_from_host(seed));
-  std::vector<std::byte> archive = initramfs.finish();
-  TRY(x86_64::write_boot_params({kernel_, archive, command_line(), seed, config_.cpus}, memory_));
-  timeline_.mark("write boot data");
-  return {};
-}
-
 Result<void> Machine::create_cpus() {
   auto supported = TRY(vm_->supported_cpuid());
   seen_repairs_.resize(config_.cpus);
   for (unsigned index = 0; index < config_.cpus; ++index) {
     cpus_.push_back(TRY(vm_->create_cpu(index)));
     gates_.emplace_back();
-    TRY(x86_64::set_up_cpu(*cpus_.back(), supported, {index, config_.cpus}, kernel_.entry));
+    auto entry = firmware_ ? std::nullopt : std::optional(kernel_.entry);
+    TRY(x86_64::set_up_cpu(*cpus_.back(), supported, {index, config_.cpus, config_.boot.nested_vms}, entry));
   }
   timeline_.mark("create vCPUs");
   return {};
@@ -180,6 +152,8 @@ void Machine::connect_guest(uint32_t port, Fd socket, vsock::Vsock::Done done) {
 
 Result<vsock::HostStream> Machine::connect_stream(uint32_t port) {
   vsock::HostStream stream;
+  if (is_guests() && !answers_.contains(port))
+    return fail(ErrorCode::kGuest, fmt::format("nothing listens on vsock port {}", port));
   switch (port) {
     case wire::kControlPort: {
       int ends[2];

@@ -11,6 +11,7 @@
 
 #include "arch/x86_64/boot_params.h"
 #include "base/event_loop.h"
+#include "boot/firmware.h"
 #include "bus/bus.h"
 #include "devices/console.h"
 #include "devices/console_log.h"
@@ -52,9 +53,12 @@ class Machine {
   // over.
   Result<ExitReport> run();
 
-  // While run() runs, on its thread (through loop()).
-  void signal(uint32_t number) { session_.signal(number); }
-  void resize(uint16_t rows, uint16_t columns) { session_.resize(rows, columns); }
+  // While run() runs, on its thread (through loop()). A guest's own first program takes no signals: those that end a
+  // process end the VM.
+  void signal(uint32_t number);
+  void resize(uint16_t rows, uint16_t columns) {
+    if (!is_guests()) session_.resize(rows, columns);
+  }
   void stop(std::string reason) { end(EndKind::kStopped, std::move(reason)); }
   // When pause() returns, no vCPU is in the guest, and none enters it before resume(). The guest's clocks go on from
   // where they stood, where the hypervisor can do that. Devices, the timeout and the end of the VM do not wait. Pausing
@@ -75,6 +79,7 @@ class Machine {
   Machine(MachineConfig config, Timeline timeline, std::unique_ptr<EventLoop> loop);
 
   // The steps of create(), in order.
+  Result<void> choose_way_in();
   Result<void> create_memory();
   Result<void> create_vm();
   Result<void> create_devices();
@@ -83,6 +88,10 @@ class Machine {
 
   Result<void> add_device(virtio::Device& device, std::string name);
   Result<GuestAddr> place_window(std::span<std::byte> bytes);
+  bool is_guests() const { return config_.boot.into == MachineBoot::Into::kGuests; }
+  Result<MachineShare> make_first_share() const;
+  Result<std::vector<std::byte>> make_initramfs() const;
+  Result<bool> is_bundle() const;
   Result<boot::LoadedKernel> load_kernel();
   std::string command_line() const;
   Result<vsock::HostStream> connect_stream(uint32_t port);
@@ -99,12 +108,20 @@ class Machine {
   void take_report(const wire::Exited& exited);
   void guest_gone(EndKind kind, std::string detail);
   void classify(EndKind kind, std::string detail);
+  void end_in_order();
   void end(EndKind kind, std::string detail);
   void stop_cpus();
   Result<void> hold_clocks();
   Result<void> release_clocks();
   void add_guest_phases(ExitReport& report);
   ExitReport make_report();
+
+  // How cloche-init gets into the guest.
+  enum class WayIn : uint8_t {
+    kInitramfs,
+    kShare,  // On a file system of its own, which the kernel takes for its root: libkrunfw's knows no initramfs.
+    kNone,   // The guest has a program of its own.
+  };
 
   struct Clocks {
     hypervisor::x86_64::VmClock vm;
@@ -114,16 +131,19 @@ class Machine {
   MachineConfig config_;
   Timeline timeline_;
   std::unique_ptr<EventLoop> loop_;
+  WayIn way_in_ = WayIn::kInitramfs;
   GuestMemory memory_;
   std::unique_ptr<hypervisor::VirtualMachine> vm_;
   Bus ports_;
   Bus mmio_;
   ConsoleLog console_log_;
+  ConsoleLog guest_output_;  // Where the guest has a first program of its own: what hvc0 says, on the command's output.
   Serial serial_;
   I8042 keyboard_;
   Rng rng_;
   Console console_;
   vsock::Vsock vsock_;
+  std::string tsi_words_;  // For the kernel's command line.
   std::vector<std::unique_ptr<fs::Fs>> shares_;
   std::vector<std::unique_ptr<net::Net>> networks_;
   std::vector<std::unique_ptr<block::Block>> disks_;
@@ -134,6 +154,7 @@ class Machine {
   std::map<uint32_t, std::function<Result<Fd>()>> answers_;
   GuestSession session_;
   boot::LoadedKernel kernel_;
+  std::optional<boot::Firmware> firmware_;  // In the kernel's place.
   std::vector<std::unique_ptr<hypervisor::VirtualCpu>> cpus_;
   std::deque<CpuGate> gates_;  // One per vCPU.
   std::vector<std::thread> threads_;
@@ -145,6 +166,7 @@ class Machine {
   std::string detail_;
   std::optional<Error> failure_;  // Of the host, which run() is to return.
   std::optional<wire::Exited> exited_;
+  uint32_t guests_code_ = 0;  // What the guest's own first program told.
   uint64_t first_run_ns_ = 0, hello_ns_ = 0, start_sent_ns_ = 0, exited_ns_ = 0;
   wire::Hello hello_;
 };

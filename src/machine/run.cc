@@ -95,6 +95,12 @@ bool Machine::serve_exit(const hypervisor::Exit& exit, unsigned index) {
   return true;
 }
 
+void Machine::signal(uint32_t number) {
+  if (!is_guests()) return session_.signal(number);
+  for (uint32_t ending : {SIGINT, SIGTERM, SIGHUP, SIGQUIT})
+    if (number == ending) return end(EndKind::kStopped, fmt::format("ended by signal {}", number));
+}
+
 void Machine::cpu_ended(EndKind kind, std::string detail) {
   stopping_ = true;  // The other vCPUs stop as well: what is left of the guest must not go on half.
   loop_->post([this, kind, detail = std::move(detail)] { guest_gone(kind, detail); });
@@ -143,7 +149,16 @@ void Machine::classify(EndKind kind, std::string detail) {
       return end(EndKind::kInitKilled, "the guest's init was killed, so its kernel panicked");
     return end(EndKind::kPanic, "the guest kernel panicked");
   }
+  // A restart is how a guest without cloche-init says that it is done; some of them restart by a triple fault.
+  if (is_guests() && (kind == EndKind::kReset || kind == EndKind::kTripleFault)) return end_in_order();
   end(kind, std::move(detail));
+}
+
+void Machine::end_in_order() {
+  exited_ = wire::Exited{};
+  exited_->kind = wire::ExitKind::kExited;
+  exited_->value = guests_code_;
+  end(EndKind::kReported, {});
 }
 
 void Machine::end(EndKind kind, std::string detail) {
@@ -170,7 +185,7 @@ void Machine::add_guest_phases(ExitReport& report) {
   host("answer with Start", hello_ns_, start_sent_ns_);
   host("run: Start to exit report", start_sent_ns_, exited_ns_);
   host("hand over output", exited_ns_, exited_ns_ == 0 ? 0 : monotonic_ns());
-  if (!exited_) return;
+  if (!exited_ || is_guests()) return;
   // PID 1 sent its greeting right after it noted the time: that ties the guest's clock to ours.
   auto ours = [&](uint64_t guest_ns) { return hello_ns_ + guest_ns - hello_.boot_ns; };
   auto guest = [&](const char* name, uint64_t begin, uint64_t end) {

@@ -5,11 +5,13 @@
 
 #include "devices/block/image.h"
 #include "machine/host_root.h"
+#include "vmm/open_tsi.h"
 
 namespace cloche {
 namespace {
 
 Result<fs::Node> open_share(const wire::VmShare& share) {
+  if (share.is_empty) return fs::Node::directory({});
   Fd fd = TRY(open_file(share.host_path, O_PATH));
   if (!share.is_file) return fs::Node::host(std::move(fd));
   std::vector<std::pair<std::string, fs::Node>> only;
@@ -83,11 +85,28 @@ Result<MachineShare> open_root(const wire::VmConfig& config) {
                       .cache = kept ? fs::Cache::kAuto : fs::Cache::kAlways,
                       .injected = injections_of(config.root_injected),
                       .dax_window_bytes = uint64_t{config.root_dax_window_mib} << 20};
+  bool tells_exit = config.boot.is_guests;
+  if (config.root == wire::RootKind::kEmpty)
+    return MachineShare{std::move(options), fs::Node::directory({}), tells_exit};
   if (config.root == wire::RootKind::kHost) return MachineShare{std::move(options), TRY(make_host_root())};
   Fd directory = TRY(open_file(config.root_path, O_PATH | O_DIRECTORY));
   options.users = map_caller(::geteuid(), 0);
   options.groups = map_caller(::getegid(), 0);
-  return MachineShare{std::move(options), fs::Node::host(std::move(directory))};
+  return MachineShare{std::move(options), fs::Node::host(std::move(directory)), tells_exit};
+}
+
+bool has_root_share(const wire::VmConfig& config) {
+  return config.root != wire::RootKind::kDisk && config.root != wire::RootKind::kNone;
+}
+
+MachineBoot boot_of(wire::VmBoot boot) {
+  MachineBoot machine{.into = boot.is_guests ? MachineBoot::Into::kGuests : MachineBoot::Into::kCloche,
+                      .kernel_format = static_cast<boot::FileFormat>(boot.kernel_format),
+                      .initramfs_path = std::move(boot.initramfs_path),
+                      .firmware_path = std::move(boot.firmware_path)};
+  if (boot.has_command_line) machine.command_line = std::move(boot.command_line);
+  if (boot.shows_nested_vms) machine.nested_vms = x86_64::NestedVms::kShown;
+  return machine;
 }
 
 Result<MachineDisk> open_disk(const wire::VmDisk& disk) {
@@ -118,16 +137,18 @@ Result<MachineConfig> build_config(wire::VmConfig config, Log log, Companions& c
   machine.agent_path = std::move(config.agent_path);
   machine.bundle_reader_path = std::move(config.bundle_reader_path);
   machine.extra_command_line = std::move(config.extra_command_line);
-  if (config.root != wire::RootKind::kDisk) machine.shares.push_back(TRY(open_root(config)));
+  if (has_root_share(config)) machine.shares.push_back(TRY(open_root(config)));
+  machine.boot = boot_of(std::move(config.boot));
   for (const wire::VmShare& share : config.shares) {
     machine.shares.push_back({share_options(share, command_ids(config)), TRY(open_share(share))});
   }
   for (const wire::VmDisk& disk : config.disks) machine.disks.push_back(TRY(open_disk(disk)));
   machine.networks = TRY(open_networks(config, companions));
+  machine.tsi = TRY(open_tsi(config.tsi));
   if (!config.console_path.empty())
     machine.console = TRY(open_file(config.console_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, 0644));
   machine.start = std::move(config.start);
-  if (config.root != wire::RootKind::kDisk) machine.start.root_tag = config.root_tag;
+  if (has_root_share(config)) machine.start.root_tag = config.root_tag;
   machine.start.has_stdin = config.has_input;
   if (config.has_input) machine.input = Fd(STDIN_FILENO);
   machine.output = Fd(STDOUT_FILENO);

@@ -65,6 +65,8 @@ std::vector<std::byte> encode(const Start& start) {
   }
   to.put(static_cast<uint32_t>(start.interfaces.size()));
   for (const Interface& each : start.interfaces) put_bool(to, each.has_dhcp);
+  put_bool(to, start.impersonation.is_on);
+  to.put(std::string_view(start.impersonation.resolv_conf));
   to.put(start.streams);
   put_bool(to, start.has_stdin);
   to.put(start.rows);
@@ -102,6 +104,8 @@ bool decode(std::span<const std::byte> payload, Start& start) {
   }
   start.interfaces.resize(from.count(1));
   for (Interface& each : start.interfaces) get_bool(from, each.has_dhcp);
+  get_bool(from, start.impersonation.is_on);
+  from.get(start.impersonation.resolv_conf);
   from.get(start.streams);
   get_bool(from, start.has_stdin);
   from.get(start.rows);

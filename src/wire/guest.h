@@ -64,6 +64,11 @@ struct Interface {        // eth0, eth1 ... in order.
   bool has_dhcp = false;  // It gets its address by DHCP before the command begins.
 };
 
+struct Impersonation {      // Of sockets (TSI): programs of the guest use the host's.
+  bool is_on = false;       // The guest needs an address that is not its loopback's.
+  std::string resolv_conf;  // Contents of /etc/resolv.conf; empty: what is there stays.
+};
+
 enum class Streams : uint8_t {
   kPipes = 0,     // stdin, stdout, stderr apart
   kTerminal = 1,  // one terminal for all three
@@ -97,6 +102,7 @@ struct Start {
   uint32_t gid = 0;
   std::vector<ResourceLimit> limits;
   std::vector<Interface> interfaces;
+  Impersonation impersonation;
   Streams streams = Streams::kPipes;
   bool has_stdin = false;  // Without: the command's stdin is /dev/null (kPipes only).
   uint16_t rows = 24;

@@ -23,6 +23,7 @@ Start full_start() {
   start.gid = 4'294'967'294u;
   start.limits = {{7, 1024, UINT64_MAX}, {0, 0, 1}};
   start.interfaces = {{.has_dhcp = false}, {.has_dhcp = true}};
+  start.impersonation = {.is_on = true, .resolv_conf = "nameserver 192.0.2.1\n"};
   start.streams = Streams::kTerminal;
   start.has_stdin = true;
   start.rows = 50;

@@ -121,6 +121,36 @@ bool get_networks(Reader& from, std::vector<VmNetwork>& networks) {
   return std::ranges::all_of(networks, [](const VmNetwork& each) { return each.kind <= VmNetworkKind::kTap; });
 }
 
+void put_tsi(Writer& to, const VmTsi& tsi) {
+  put_flag(to, tsi.is_on);
+  if (!tsi.is_on) return;
+  put_flag(to, tsi.has_inet);
+  put_flag(to, tsi.reaches_loopback);
+  put_flag(to, tsi.publishes_all);
+  to.put(static_cast<uint32_t>(tsi.ports.size()));
+  for (const VmTsiPort& port : tsi.ports) {
+    put_text(to, port.address);
+    to.put(port.host_port);
+    to.put(port.guest_port);
+  }
+  to.put(tsi.unix_directories);
+}
+
+void get_tsi(Reader& from, VmTsi& tsi) {
+  tsi.is_on = get_flag(from);
+  if (!tsi.is_on) return;
+  tsi.has_inet = get_flag(from);
+  tsi.reaches_loopback = get_flag(from);
+  tsi.publishes_all = get_flag(from);
+  tsi.ports.resize(from.count(8));
+  for (VmTsiPort& port : tsi.ports) {
+    from.get(port.address);
+    from.get(port.host_port);
+    from.get(port.guest_port);
+  }
+  from.get(tsi.unix_directories);
+}
+
 void put_shares(Writer& to, const std::vector<VmShare>& shares) {
   to.put(static_cast<uint32_t>(shares.size()));
   for (const VmShare& share : shares) {
@@ -139,11 +169,12 @@ void put_shares(Writer& to, const std::vector<VmShare>& shares) {
     put_ranges(to, share.groups);
     put_injected(to, share.injected);
     to.put(share.dax_window_mib);
+    put_flag(to, share.is_empty);
   }
 }
 
 bool get_shares(Reader& from, std::vector<VmShare>& shares) {
-  shares.resize(from.count(50));
+  shares.resize(from.count(51));
   for (VmShare& share : shares) {
     from.get(share.tag);
     from.get(share.host_path);
@@ -160,6 +191,7 @@ bool get_shares(Reader& from, std::vector<VmShare>& shares) {
     get_ranges(from, share.groups);
     get_injected(from, share.injected);
     from.get(share.dax_window_mib);
+    share.is_empty = get_flag(from);
   }
   return std::ranges::all_of(shares, [](const VmShare& share) { return share.cache <= kMaxCache; });
 }
@@ -278,6 +310,26 @@ bool get_sandbox(Reader& from, VmSandbox& sandbox) {
   return get_upkeep(from, sandbox);
 }
 
+void put_boot(Writer& to, const VmBoot& boot) {
+  put_flag(to, boot.is_guests);
+  to.put(boot.kernel_format);
+  put_text(to, boot.initramfs_path);
+  put_text(to, boot.firmware_path);
+  put_flag(to, boot.has_command_line);
+  put_text(to, boot.command_line);
+  put_flag(to, boot.shows_nested_vms);
+}
+
+void get_boot(Reader& from, VmBoot& boot) {
+  boot.is_guests = get_flag(from);
+  from.get(boot.kernel_format);
+  from.get(boot.initramfs_path);
+  from.get(boot.firmware_path);
+  boot.has_command_line = get_flag(from);
+  from.get(boot.command_line);
+  boot.shows_nested_vms = get_flag(from);
+}
+
 }  // namespace
 
 std::vector<std::byte> encode_frame(VmmFrame type, Writer payload) {
@@ -304,10 +356,12 @@ std::vector<std::byte> encode(const VmConfig& config) {
   put_disks(to, config.disks);
   put_ports(to, config.vsock_ports);
   put_networks(to, config.networks);
+  put_tsi(to, config.tsi);
   to.put(config.timeout_ms);
   to.put(config.log_level);
   to.put(config.began_ns);
   put_flag(to, config.has_input);
+  put_boot(to, config.boot);
   put_sandbox(to, config.sandbox);
   put_message(to, config.start);
   return encode_frame(VmmFrame::kConfig, std::move(to));
@@ -327,12 +381,14 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
   known = get_disks(from, config.disks) && known;
   get_ports(from, config.vsock_ports);
   known = get_networks(from, config.networks) && known;
+  get_tsi(from, config.tsi);
   from.get(config.timeout_ms);
   from.get(config.log_level);
   from.get(config.began_ns);
   config.has_input = get_flag(from);
+  get_boot(from, config.boot);
   if (!get_sandbox(from, config.sandbox)) return false;
-  return get_message(from, config.start) && from.done() && config.root <= RootKind::kDisk && known;
+  return get_message(from, config.start) && from.done() && config.root <= RootKind::kNone && known;
 }
 
 std::vector<std::byte> encode(const Ended& ended) {

@@ -37,6 +37,8 @@ enum class RootKind : uint8_t {
   kHost = 0,       // the host's own programs
   kDirectory = 1,  // Share 0 is the root
   kDisk = 2,       // start.root_device is
+  kEmpty = 3,      // Share 0 is the root: of root_injected alone
+  kNone = 4,       // there is none
 };
 
 struct VmIdRange {
@@ -68,6 +70,7 @@ struct VmShare {
   std::vector<VmIdRange> users{}, groups{};
   std::vector<VmInjectedFile> injected{};  // A config has to fit into a frame (kMaxFrameBytes), these included.
   uint32_t dax_window_mib = 0;             // 0: none.
+  bool is_empty = false;                   // Nothing of the host: `injected` alone.
 };
 
 // NetworkKind of cloche/network.h, by number.
@@ -155,6 +158,34 @@ struct VmVsockPort {
   bool listens = false;     // We do, on the socket, and the guest on the port; else both the other way round.
 };
 
+// A TCP port of the guest that is one of the host's.
+struct VmTsiPort {
+  std::string address{};  // Of the host, IPv4.
+  uint16_t host_port = 0, guest_port = 0;
+  bool operator==(const VmTsiPort&) const = default;
+};
+
+// Tsi of cloche/tsi.h.
+struct VmTsi {
+  bool is_on = false;
+  bool has_inet = false;
+  bool reaches_loopback = false;
+  bool publishes_all = false;
+  std::vector<VmTsiPort> ports{};
+  std::vector<std::string> unix_directories{};
+  bool operator==(const VmTsi&) const = default;
+};
+
+// How the guest begins.
+struct VmBoot {
+  bool is_guests = false;                     // With its own first program, instead of cloche-init.
+  uint8_t kernel_format = 0;                  // FileFormat of boot/kernel_image.h, by number.
+  std::string initramfs_path, firmware_path;  // Absolute. Empty: none.
+  bool has_command_line = false;
+  std::string command_line;  // In the place of ours.
+  bool shows_nested_vms = false;
+};
+
 struct VmConfig {
   uint32_t cpus = 1;
   uint64_t memory_mib = 512;
@@ -170,10 +201,12 @@ struct VmConfig {
   std::vector<VmDisk> disks;         // vda, vdb ...
   std::vector<VmVsockPort> vsock_ports;
   std::vector<VmNetwork> networks;  // start.interfaces says what the guest does with them.
+  VmTsi tsi;
   uint64_t timeout_ms = 0;          // 0: none.
   uint8_t log_level = 1;            // LogLevel of base/log.h.
   uint64_t began_ns = 0;            // CLOCK_MONOTONIC when libcloche began, for the timeline.
   bool has_input = false;           // Whether fd 0 is carried to the command.
+  VmBoot boot;
   VmSandbox sandbox;
   Start start;
 };

@@ -31,10 +31,23 @@ VmConfig full_config() {
                       .offloads = UINT64_MAX,
                       .mtu = 65520},
                      {}};
+  config.tsi = {.is_on = true,
+                .has_inet = true,
+                .publishes_all = true,
+                .ports = {{"127.0.0.1", 8080, 80}, {"", 65535, 1}},
+                .unix_directories = {"/run", "/"}};
   config.disks = {{.path = "/disk", .format = 1, .read_only = true, .serial = "s", .backing_path = "/base"},
                   {.path = "/other", .sync = 0, .direct = true}};
   config.timeout_ms = 1500;
   config.has_input = true;
+  config.boot = {.is_guests = true,
+                 .kernel_format = 3,
+                 .initramfs_path = "/initramfs",
+                 .firmware_path = "/firmware",
+                 .has_command_line = true,
+                 .command_line = "console=hvc0",
+                 .shows_nested_vms = true};
+  config.shares[1].is_empty = true;
   config.sandbox.id = "abc";
   config.sandbox.directory = "/data/abc";
   config.sandbox.run_directory = "/run/abc";

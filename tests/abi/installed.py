@@ -48,15 +48,15 @@ def compiled(name, language="c"):
     return program
 
 
-def environment():
-    return dict(os.environ, LD_LIBRARY_PATH=library())
+def environment(*folders):
+    """One in which a program finds our library, and those in `folders`."""
+    return dict(os.environ, LD_LIBRARY_PATH=":".join([library(), *folders]))
 
 
-def in_machine(*words, stdin=b"", timeout=120):
+def in_machine(*words, stdin=b"", timeout=120, libraries=()):
     """Runs a program of ours where there is a KVM that runs VMs."""
-    return call(
-        [settings.cloche, "machine", "exec", "--", *words], stdin=stdin, timeout=timeout, environment=environment()
-    )
+    command = [settings.cloche, "machine", "exec", "--", *words]
+    return call(command, stdin=stdin, timeout=timeout, environment=environment(*libraries))
 
 
 def make_root():

@@ -4,12 +4,15 @@ when it fails. `settings` is filled in by run.py before the first test.
 """
 import contextlib
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
 import time
 from typing import NamedTuple
 
+# Debian's, which `./dev` has put there.
+LIBKRUNFW = str(pathlib.Path(__file__).resolve().parent.parent.parent / "build" / "libkrunfw5" / "libkrunfw.so.5")
 BIG_MAPPING_KIB = 48 << 10  # The VMM's own mappings are far smaller, guest memory is larger.
 
 

@@ -10,6 +10,7 @@ FLAGS = (
     "--env-file",
     "-u",
     "--net",
+    "--tsi",
     "--publish",
     "--cpus",
     "--memory",

@@ -38,7 +38,8 @@ void edit(CpuidEntry& entry, CpuPlace place) {
   switch (entry.function) {
     case kLeafFeatures:
       entry.ebx = (entry.ebx & 0xffff) | std::bit_ceil(place.count) << 16 | place.index << 24;
-      entry.ecx = (entry.ecx | kTscDeadline | kHypervisor) & ~kVmx;
+      entry.ecx |= kTscDeadline | kHypervisor;
+      if (place.nested_vms == NestedVms::kHidden) entry.ecx &= ~kVmx;
       entry.edx = place.count > 1 ? entry.edx | kHyperThreading : entry.edx & ~kHyperThreading;
       break;
     case kLeafCaches:
@@ -52,12 +53,15 @@ void edit(CpuidEntry& entry, CpuPlace place) {
       entry.eax = entry.ebx = entry.ecx = entry.edx = 0;
       break;  // No performance counters.
     case kLeafAmdFeatures:
-      entry.ecx &= ~(kSvm | kTopologyExtensions);
+      entry.ecx &= ~kTopologyExtensions;
+      if (place.nested_vms == NestedVms::kHidden) entry.ecx &= ~kSvm;
       break;
     case kLeafAmdSizes:
       entry.ecx = (entry.ecx & ~0xf0ffu) | (place.count - 1);
       break;
     case kLeafSvm:
+      if (place.nested_vms == NestedVms::kHidden) entry.eax = entry.ebx = entry.ecx = entry.edx = 0;
+      break;
     case kLeafSev:
     case kLeafAmdTopology:
       entry.eax = entry.ebx = entry.ecx = entry.edx = 0;
@@ -108,11 +112,11 @@ uint64_t address_count(std::span<const CpuidEntry> supported) {
 }
 
 Result<void> set_up_cpu(hypervisor::VirtualCpu& cpu, std::span<const CpuidEntry> supported, CpuPlace place,
-                        GuestAddr entry) {
+                        std::optional<GuestAddr> entry) {
   TRY(cpu.set_cpuid(make_cpuid(supported, place)));
   TRY(cpu.set_msrs(kMsrs));
   TRY(cpu.set_local_interrupts());
-  if (place.index == 0) TRY(cpu.set_registers(kernel_entry(entry)));
+  if (place.index == 0 && entry) TRY(cpu.set_registers(kernel_entry(*entry)));
   return {};
 }
 

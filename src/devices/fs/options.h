@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -70,6 +71,9 @@ struct Options {
   Descriptors descriptors = Descriptors::among(1);
   std::vector<Injection> injected{};
   uint64_t dax_window_bytes = 0;  // Of the window through which the guest maps files; a multiple of 2 MiB. 0: none.
+  // Where given: takes the code that a libkrun's init tells as it ends, by an ioctl of the share's root. Called on the
+  // device's thread.
+  std::function<void(uint32_t code)> take_exit_code{};
 };
 
 }  // namespace cloche::fs

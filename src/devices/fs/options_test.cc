@@ -196,5 +196,24 @@ TEST(Ioctl, AnswersWhatAFileIsAndRefusesToChangeIt) {
   EXPECT_EQ(ioctl(0x5401, 64).error, ENOTTY);
 }
 
+// libkrun's init: _IO('v', 2) on the root, with the code as its argument.
+TEST(Ioctl, TakesAnExitCodeFromTheRootWhereSomebodyWantsIt) {
+  constexpr uint32_t kExitCode = 0x7602;
+  std::vector<uint32_t> codes;
+  SharedDir shared({.tag = "share", .take_exit_code = [&](uint32_t code) { codes.push_back(code); }});
+  shared.dir.write("file", "");
+  auto tell = [](SharedDir& dir, uint64_t node, uint64_t code) {
+    fuse_ioctl_in in{};
+    in.cmd = kExitCode;
+    in.arg = code;
+    return dir.client.call(FUSE_IOCTL, node, bytes_of(in)).error;
+  };
+  EXPECT_EQ(tell(shared, FUSE_ROOT_ID, 42), 0);
+  EXPECT_EQ(tell(shared, shared.client.walk("file"), 43), ENOTTY);
+  EXPECT_EQ(codes, std::vector<uint32_t>{42});
+  SharedDir other;
+  EXPECT_EQ(tell(other, FUSE_ROOT_ID, 42), ENOTTY);
+}
+
 }  // namespace
 }  // namespace cloche::fs

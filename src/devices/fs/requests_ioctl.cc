@@ -17,6 +17,17 @@ Outcome<void> answer(Request& request, uint32_t room, const T& value) {
   return {};
 }
 
+// libkrun's init says so what became of its command (facts of libkrun's interface): _IO('v', 2), with the code as the
+// argument itself.
+constexpr uint32_t kExitCode = 0x7602;
+
+Outcome<void> take_exit_code(const Session& session, Request& request, const fuse_ioctl_in& in) {
+  if (!session.options.take_exit_code || request.node() != FUSE_ROOT_ID) return refuse(ENOTTY);
+  session.options.take_exit_code(static_cast<uint32_t>(in.arg));
+  request.reply(fuse_ioctl_out{});
+  return {};
+}
+
 }  // namespace
 
 // lsattr and cp --reflink's kind of questions are answered. chattr's are refused: a file that the guest made immutable
@@ -46,6 +57,8 @@ Outcome<void> serve_ioctl(Session& session, Request& request) {
     case FS_IOC32_SETFLAGS:
     case FS_IOC_FSSETXATTR:
       return refuse(EOPNOTSUPP);
+    case kExitCode:
+      return take_exit_code(session, request, in);
     default:
       return refuse(ENOTTY);
   }

@@ -22,6 +22,12 @@ constexpr uint32_t kFirstHostPort = 1u << 30;
 // What fails on the host is reported once per stream, but a guest may open many.
 constexpr unsigned kMostHostErrorsLogged = 64;
 
+// How a socket tells that the other end, or the way to it, is gone. That is no failure of this host.
+bool is_of_peer(int error) {
+  return error == ECONNRESET || error == ETIMEDOUT || error == EHOSTUNREACH || error == ENETUNREACH ||
+         error == ENETDOWN || error == ECONNREFUSED;
+}
+
 }  // namespace
 
 void Vsock::connect(uint32_t guest_port, HostStream host, Done done) {
@@ -78,7 +84,8 @@ void Vsock::answer(Connection& connection, Result<void> result) {
 
 void Vsock::abort(Connection& connection, const Error& why) {
   const Address& address = connection.state().address;
-  bool host_failed = why.code == ErrorCode::kHost && host_errors_logged_++ < kMostHostErrorsLogged;
+  bool host_failed =
+      why.code == ErrorCode::kHost && !is_of_peer(why.sys_errno) && host_errors_logged_++ < kMostHostErrorsLogged;
   if (host_failed) log_.warning("vsock: reset the stream on port {}: {}", address.host_port, why.message());
   if (!host_failed) log_.debug("vsock: reset {}:{}: {}", address.guest_port, address.host_port, why.message());
   if (!writer_.add_reset(connection.header(kOpRst), PacketWriter::Sort::kConnection)) ++counters_.dropped_resets;

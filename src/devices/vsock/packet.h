@@ -10,6 +10,7 @@ namespace cloche::vsock {
 
 inline constexpr uint64_t kHostCid = 2;
 inline constexpr uint16_t kTypeStream = 1;
+inline constexpr uint16_t kTypeDatagram = 3;  // Not in the spec; see tsi_message.h.
 
 // Operations (section 5.10.6, "op").
 inline constexpr uint16_t kOpInvalid = 0;

@@ -71,6 +71,23 @@ void PacketWriter::send_data(Connection& connection, size_t size) {
   }
 }
 
+std::vector<iovec> PacketWriter::packet_room() const {
+  assert(!buffers_.empty());
+  std::vector<iovec> room;
+  const Buffer& buffer = buffers_.front();
+  for (std::span<std::byte> span : buffer.chain.writable_from(kHeaderSize, buffer.payload))
+    room.push_back({span.data(), span.size()});
+  return room;
+}
+
+bool PacketWriter::send_whole(const Header& packet, std::span<const std::byte> payload) {
+  assert(!buffers_.empty() && packet.len == payload.size());
+  if (payload.size() > buffers_.front().payload) return false;
+  buffers_.front().chain.copy_in(kHeaderSize, payload);
+  send(packet);
+  return true;
+}
+
 bool PacketWriter::add_reset(const Header& reset, Sort sort) {
   if (resets_.size() >= (sort == Sort::kStray ? kMostStrayResets : kMostResets)) return false;
   resets_.push_back(reset);

@@ -36,6 +36,11 @@ class PacketWriter {
   // Sends `size` bytes that were put there, as packets of `connection`.
   void send_data(Connection& connection, size_t size);
 
+  // For packets that are a datagram each. The room for data in the one buffer that send() uses next.
+  std::vector<iovec> packet_room() const;
+  // Sends `packet` with `payload`, or neither where they do not fit into that buffer.
+  bool send_whole(const Header& packet, std::span<const std::byte> payload);
+
   enum class Sort : uint8_t { kStray, kConnection };
   // Sends an RST as soon as possible; false when it had to be dropped.
   bool add_reset(const Header& reset, Sort sort);

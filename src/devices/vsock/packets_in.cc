@@ -42,7 +42,12 @@ Result<void> Vsock::take_packet(const virtio::Chain& chain) {
   Header packet;
   if (!chain.copy_out(0, std::as_writable_bytes(std::span(&packet, 1))))
     return fail(ErrorCode::kGuest, fmt::format("a packet of {} bytes", chain.readable_size()));
-  bool ours = packet.src_cid == options_.guest_cid && packet.dst_cid == kHostCid && packet.type == kTypeStream;
+  bool between_us = packet.src_cid == options_.guest_cid && packet.dst_cid == kHostCid;
+  if (tsi_ && packet.type == kTypeDatagram) {
+    if (between_us) tsi_->take(packet, chain);
+    return {};
+  }
+  bool ours = between_us && packet.type == kTypeStream;
   auto found = ours ? connections_.find(key_of(packet.src_port, packet.dst_port)) : connections_.end();
   if (found != connections_.end()) {
     take_for_connection(*found->second, packet, chain);
@@ -61,10 +66,18 @@ void Vsock::reset_stray(const Header& packet) {
   if (!writer_.add_reset(reset_for(packet), PacketWriter::Sort::kStray)) ++counters_.dropped_resets;
 }
 
+Result<HostStream> Vsock::open_host_end(const Header& request) {
+  uint32_t port = request.dst_port;
+  // Whether there is room for it or not, it is not the guest's to fetch any more.
+  if (tsi_ && port == kTsiStreamPort) return tsi_->take_stream(request.src_port);
+  if (full()) return fail(ErrorCode::kUnavailable, "too many vsock connections");
+  if (!connector_) return fail(ErrorCode::kUnavailable, "nothing listens");
+  return connector_(port);
+}
+
 void Vsock::take_request(const Header& packet) {
   uint32_t port = packet.dst_port;
-  Result<HostStream> host = fail(ErrorCode::kUnavailable, "too many vsock connections");
-  if (!full()) host = connector_ ? connector_(port) : fail(ErrorCode::kUnavailable, "nothing listens");
+  Result<HostStream> host = open_host_end(packet);
   // The connector may have opened streams of its own.
   if (!host || full()) {
     ++counters_.refused;

@@ -21,6 +21,22 @@ Vsock::~Vsock() {
   while (!draining_.empty()) finish_draining(*draining_.back());
 }
 
+void Vsock::impersonate(TsiOptions options) {
+  auto socket_of = [this](uint32_t guest_port, uint32_t host_port) {
+    auto found = connections_.find(key_of(guest_port, host_port));
+    if (found == connections_.end()) return -1;
+    HostEnd& host = found->second->host();
+    return host.input() ? host.input().fd() : host.output().fd();
+  };
+  auto open = [this](uint32_t port, HostStream host, Done done) { connect(port, std::move(host), std::move(done)); };
+  tsi_ = std::make_unique<Tsi>(loop_, std::move(options),
+                               Tsi::Device{.guest_cid = options_.guest_cid,
+                                           .connect = open,
+                                           .socket_of = socket_of,
+                                           .serve_later = [this] { finish_event_later(); }},
+                               log_);
+}
+
 uint32_t Vsock::id() const { return virtio::kIdVsock; }
 
 void Vsock::read_config(uint64_t offset, std::span<std::byte> out) const {
@@ -36,6 +52,7 @@ void Vsock::activate(virtio::Driver& driver) {
 
 void Vsock::reset() {
   drop_all();
+  if (tsi_) tsi_->reset();
   writer_.detach();
   driver_ = nullptr;
   event_owed_ = false;
@@ -51,6 +68,7 @@ Result<virtio::Kick> Vsock::on_kick(unsigned index, virtio::Queue& queue) {
   if (!kick) {
     driver_ = nullptr;
     drop_all();
+    if (tsi_) tsi_->reset();
   }
   report_drained();
   return kick;
@@ -67,6 +85,7 @@ void Vsock::send_transport_reset() {
 Result<void> Vsock::serve() {
   if (driver_ == nullptr) return {};
   TRY(writer_.send_resets());
+  if (tsi_) TRY(tsi_->serve(writer_));
   TRY(serve_ready());
   driver_->interrupt(kReceive);
   if (event_owed_) TRY(send_event());
@@ -170,6 +189,7 @@ void Vsock::finish_event() {
   if (!served) {
     virtio::Driver* driver = std::exchange(driver_, nullptr);
     drop_all();
+    if (tsi_) tsi_->reset();
     driver->fault(std::move(served).error());
   }
   report_drained();

@@ -13,6 +13,7 @@
 #include "devices/vsock/connection.h"
 #include "devices/vsock/host_stream.h"
 #include "devices/vsock/packet_writer.h"
+#include "devices/vsock/tsi.h"
 #include "virtio/device.h"
 
 namespace cloche::vsock {
@@ -45,6 +46,8 @@ class Vsock final : public virtio::Device {
   Vsock(EventLoop& loop, Options options, Log log);
   ~Vsock() override;
 
+  // The guest's programs may use the host's sockets from now on, as `options` say. Before a driver is there.
+  void impersonate(TsiOptions options);
   void set_connector(Connector connector) { connector_ = std::move(connector); }
   // Opens a stream to a port on which the guest listens. `done` is called once on the loop's thread, not before this
   // returns, with success or an error: refused or reset (kUnavailable), 10 s without an answer (kTimeout). It is not
@@ -62,7 +65,7 @@ class Vsock final : public virtio::Device {
   void send_transport_reset();
 
   uint32_t id() const override;
-  uint64_t features() const override { return kFeatureStream; }
+  uint64_t features() const override { return kFeatureStream | (tsi_ ? kFeatureDatagram : 0); }
   std::span<const uint16_t> queue_sizes() const override { return kQueueSizes; }
   void read_config(uint64_t offset, std::span<std::byte> out) const override;
   void activate(virtio::Driver& driver) override;
@@ -76,6 +79,7 @@ class Vsock final : public virtio::Device {
 
  private:
   static constexpr uint64_t kFeatureStream = 1;
+  static constexpr uint64_t kFeatureDatagram = 1 << 3;  // Not in the spec; see tsi_message.h.
   static constexpr std::array<uint16_t, 3> kQueueSizes{128, 128, 16};
   using Key = uint64_t;  // Both ports: all connections are between the same two CIDs.
   static Key key_of(uint32_t guest_port, uint32_t host_port) { return uint64_t{host_port} << 32 | guest_port; }
@@ -84,6 +88,7 @@ class Vsock final : public virtio::Device {
   Result<virtio::Kick> take_packets(virtio::Queue& queue);
   Result<void> take_packet(const virtio::Chain& chain);
   void take_request(const Header& packet);
+  Result<HostStream> open_host_end(const Header& request);
   void take_answer(Connection& connection, const Header& packet);
   void take_for_connection(Connection& connection, const Header& packet, const virtio::Chain& chain);
   void take_data(Connection& connection, const Header& packet, const virtio::Chain& chain);
@@ -132,6 +137,7 @@ class Vsock final : public virtio::Device {
   PacketWriter writer_;
   std::unordered_map<Key, std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Connection>> draining_;
+  std::unique_ptr<Tsi> tsi_;       // Where the guest's programs use the host's sockets.
   std::deque<Connection*> ready_;  // Those that have something for the guest, each once; served in turn.
   uint32_t next_host_port_ = 0;
   unsigned host_errors_logged_ = 0;

@@ -17,9 +17,9 @@ namespace {
 
 constexpr int kApiVersion = 12;  // The only one there has ever been since 2007.
 // Three pages and one page below 4 GiB that Intel's real-mode emulation needs; above every device of ours, below the
-// BIOS area.
-constexpr uint64_t kTssAddress = 0xfffbd000;
-constexpr uint64_t kIdentityMapAddress = 0xfffbc000;
+// 16 MiB in which firmware may lie.
+constexpr uint64_t kTssAddress = 0xfeffd000;
+constexpr uint64_t kIdentityMapAddress = 0xfeffc000;
 constexpr unsigned kMaxCpuidEntries = 256;
 
 // ioctl that survives EINTR: KVM_CREATE_VM and others return it when a signal comes in between (Firecracker #5046).
@@ -41,17 +41,8 @@ class KvmVm final : public VirtualMachine {
     return {};
   }
 
-  Result<void> map_window(const MemoryRegion& window) override {
-    kvm_userspace_memory_region entry{};
-    entry.slot = next_slot_++;
-    entry.guest_phys_addr = window.start.value;
-    entry.memory_size = window.bytes.size();
-    entry.userspace_addr = reinterpret_cast<uintptr_t>(window.bytes.data());
-    if (ioctl_retry(vm_.get(), KVM_SET_USER_MEMORY_REGION, &entry) < 0)
-      return fail_errno(
-          fmt::format("give the VM {} MiB of memory at {:#x}", window.bytes.size() >> 20, window.start.value));
-    return {};
-  }
+  Result<void> map_window(const MemoryRegion& window) override { return add_slot(window, 0); }
+  Result<void> map_read_only(const MemoryRegion& region) override { return add_slot(region, KVM_MEM_READONLY); }
 
   Result<void> create_interrupt_chips() override {
     if (ioctl_retry(vm_.get(), KVM_SET_TSS_ADDR, kTssAddress) < 0) return fail_errno("set the VM's TSS address");
@@ -121,6 +112,19 @@ class KvmVm final : public VirtualMachine {
   }
 
  private:
+  Result<void> add_slot(const MemoryRegion& region, uint32_t flags) {
+    kvm_userspace_memory_region entry{};
+    entry.slot = next_slot_++;
+    entry.flags = flags;
+    entry.guest_phys_addr = region.start.value;
+    entry.memory_size = region.bytes.size();
+    entry.userspace_addr = reinterpret_cast<uintptr_t>(region.bytes.data());
+    if (ioctl_retry(vm_.get(), KVM_SET_USER_MEMORY_REGION, &entry) < 0)
+      return fail_errno(
+          fmt::format("give the VM {} KiB of memory at {:#x}", region.bytes.size() >> 10, region.start.value));
+    return {};
+  }
+
   Fd device_;
   Fd vm_;
   size_t run_size_;

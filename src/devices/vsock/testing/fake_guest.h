@@ -253,6 +253,11 @@ class FakeGuest {
   // Packets for no stream of ours; RSTs and others.
   const std::vector<Header>& strays() const { return strays_; }
   size_t packets() const { return packets_; }
+  struct Datagram {
+    Header header;
+    Bytes payload;
+  };
+  std::vector<Datagram>& datagrams() { return datagrams_; }
   void forget_strays() { strays_.clear(); }
 
  private:
@@ -262,6 +267,10 @@ class FakeGuest {
     std::memcpy(&header, bytes.data(), kHeaderSize);
     ASSERT_EQ(bytes.size(), kHeaderSize + header.len);
     ++packets_;
+    if (header.type == kTypeDatagram) {
+      datagrams_.push_back({header, Bytes(bytes.begin() + kHeaderSize, bytes.end())});
+      return;
+    }
     auto found = streams_.find({header.dst_port, header.src_port});
     if (header.op == kOpRequest && std::ranges::count(listening_, uint32_t{header.dst_port}) != 0) {
       Stream& stream = add(header.dst_port, header.src_port);
@@ -332,6 +341,7 @@ class FakeGuest {
   std::vector<uint32_t> listening_;
   std::map<std::pair<uint32_t, uint32_t>, Stream> streams_;
   std::vector<Header> strays_;
+  std::vector<Datagram> datagrams_;
   size_t packets_ = 0;
 };
 
