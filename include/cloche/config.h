@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cloche/console.h"
 #include "cloche/network.h"
 #include "cloche/tsi.h"
 
@@ -209,9 +210,9 @@ enum class FirstProgram : uint8_t {
   kCloche,  // cloche's own: it mounts the root and the shares and runs the command.
   // The one that the kernel finds in its initramfs, on its root, or where its command line says. cloche knows nothing
   // of what it does: arguments, environment, user, limits, host name, working directory and the guest's places of
-  // shares count for nothing; a root is a device with the tag "/dev/root"; the kernel's console (hvc0) writes to
-  // StandardStreams::output. The VM ends when the guest restarts, with the code that a libkrun's init has reported, or
-  // 0.
+  // shares count for nothing; a root is a device with the tag "/dev/root". Where Config::consoles is empty, hvc0 (with
+  // firmware ttyS0, and hvc0 for its output) has StandardStreams::input and output. The VM ends when the guest
+  // restarts, with the code that a libkrun's init has reported, or 0.
   kGuests,
 };
 
@@ -243,6 +244,9 @@ struct Config {
   // Where given, its programs use the host's sockets. For a kernel that is a libkrunfw library, and for a Vm, not for a
   // sandbox.
   std::optional<Tsi> tsi{};
+  // Its consoles besides the command's streams. For a Vm, not for a sandbox. The kernel's own log, with which they have
+  // nothing to do, is on the terminal after them.
+  std::vector<GuestConsole> consoles{};
   // Its disks. Only a root is mounted; the others are the command's to use.
   std::vector<Disk> disks{};
   // Virtual CPUs, 1 to 16; more than the host has take turns.

@@ -81,7 +81,7 @@ class Vm {
 
   // Sends signal `number` to the command's process group.
   Result<void> signal(int number);
-  // Tells the command's terminal its new size.
+  // Tells the command's terminal its new size. The guest's consoles look at those of the host's terminals again.
   Result<void> resize(TerminalSize size);
   // Takes the VM's processors out of the guest; when it returns without an error, none of the guest's code runs until
   // resume(). The guest's clocks stand still in between, so that its time of day is late from then on; on a host whose

@@ -45,6 +45,7 @@ Result<Plan> make_plan(const Config& config, const Installation& installation) {
   TRY(plan_user(config, plan));
   TRY(plan_limits(config, plan));
   TRY(plan_networks(config, plan));
+  TRY(plan_consoles(config, plan));
   TRY(plan_kernel(config, installation, plan));
   TRY(plan_tsi(config, plan));
   plan.vm.log_level = static_cast<uint8_t>(config.verbosity);

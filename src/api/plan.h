@@ -36,6 +36,8 @@ Result<void> plan_vsock(const Config& config, Plan& plan);     // plan_vsock.cc
 Result<void> plan_disks(const Config& config, Plan& plan);     // plan_disks.cc, after plan_shares
 Result<void> plan_boot(const Config& config, Plan& plan);      // plan_boot.cc, before plan_shares
 Result<void> plan_kernel(const Config& config, const Installation& installation, Plan& plan);  // plan_kernel.cc
+// plan_consoles.cc, after plan_boot and plan_command
+Result<void> plan_consoles(const Config& config, Plan& plan);
 Result<void> plan_tsi(const Config& config, Plan& plan);  // plan_tsi.cc, after plan_kernel and plan_vsock
 
 }  // namespace cloche

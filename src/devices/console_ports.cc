@@ -17,6 +17,8 @@ namespace {
 // The loop's other users get their turn after so much of one port.
 constexpr int kChainsPerTurn = 64;
 constexpr size_t kBytesPerTurn = 256 << 10;
+// What is copied at once.
+constexpr size_t kPiece = 4096;
 // A guest's queues hold no more than what it wrote before its end.
 constexpr int kLastTurns = 64;
 
@@ -51,7 +53,8 @@ ConsolePorts::Port::Port(ConsolePort from, EventLoop& loop)
       follows_size(from.follows_size),
       input_was_given(static_cast<bool>(from.input)),
       input(from.follows_size ? from.input.duplicate().value_or(Fd()) : std::move(from.input), loop),
-      output(std::move(from.output), loop) {
+      output(std::move(from.output), loop),
+      copy(std::move(from.copy)) {
   if (follows_size) terminal = std::move(from.input);
   size = size_of(terminal);
   state.input_ended = !input;
@@ -64,7 +67,7 @@ ConsolePorts::ConsolePorts(std::vector<ConsolePort> ports, EventLoop& loop, Log 
   assert(std::ranges::all_of(ports, [](const ConsolePort& port) { return port.name.size() <= kMostNameBytes; }));
   for (ConsolePort& port : ports) ports_.push_back(std::make_unique<Port>(std::move(port), loop));
   queue_sizes_.assign(transmit_queue(ports_.size() - 1) + 1, 64);
-  queue_sizes_.resize(std::max<size_t>(queue_sizes_.size(), kControlTransmit + 1), 64);
+  if (offers_ports()) queue_sizes_.resize(std::max<size_t>(queue_sizes_.size(), kControlTransmit + 1), 64);
   window_ = ports_[0]->size;
 }
 
@@ -72,7 +75,11 @@ ConsolePorts::~ConsolePorts() { ConsolePorts::reset(); }
 
 uint32_t ConsolePorts::id() const { return virtio::kIdConsole; }
 
-uint64_t ConsolePorts::features() const { return kConsoleSize | kConsoleMultiport; }
+bool ConsolePorts::offers_ports() const {
+  return ports_.size() > 1 || ports_[0]->kind == PortKind::kPlain || !ports_[0]->name.empty();
+}
+
+uint64_t ConsolePorts::features() const { return kConsoleSize | (offers_ports() ? kConsoleMultiport : 0); }
 
 void ConsolePorts::read_config(uint64_t offset, std::span<std::byte> out) const {
   WindowSize window = window_;
@@ -101,6 +108,7 @@ void ConsolePorts::reset() {
   }
   if (telling_) loop_.cancel(*std::exchange(telling_, std::nullopt));
   driver_ = nullptr;
+  if (taken_) std::exchange(taken_, nullptr)();
 }
 
 bool ConsolePorts::has_ports() const { return (driver_->features() & kConsoleMultiport) != 0; }
@@ -173,7 +181,19 @@ Result<bool> ConsolePorts::take_outgoing(Port& port, virtio::Queue& queue) {
   if (!port.outgoing) return false;
   port.state.outgoing_head = port.outgoing->head;
   port.state.outgoing_sent = 0;
+  if (port.copy) copy_outgoing(port);
   return true;
+}
+
+void ConsolePorts::copy_outgoing(const Port& port) const {
+  std::array<std::byte, kPiece> piece;
+  size_t size = port.outgoing->readable_size();
+  for (size_t done = 0; done < size;) {
+    std::span<std::byte> part(piece.data(), std::min(kPiece, size - done));
+    port.outgoing->copy_out(done, part);
+    port.copy(part);
+    done += part.size();
+  }
 }
 
 // False: the host takes no more for now.
@@ -196,15 +216,21 @@ bool ConsolePorts::send_outgoing(Port& port, virtio::Queue& queue) {
   return true;
 }
 
-void ConsolePorts::flush() {
-  if (driver_ == nullptr) return;
+bool ConsolePorts::all_taken() const {
+  return std::ranges::none_of(ports_, [](const auto& port) { return port->outgoing.has_value(); });
+}
+
+bool ConsolePorts::flush(std::function<void()> taken) {
+  if (driver_ == nullptr) return true;
   for (size_t number = 0; number < ports_.size(); ++number) {
     for (int turn = 0; turn < kLastTurns; ++turn) {
       auto progress = transmit(number);
       if (!progress || *progress == Progress::kStalled) break;
     }
-    ports_[number]->output.unwatch();
   }
+  if (all_taken()) return true;
+  taken_ = std::move(taken);
+  return false;
 }
 
 // --- The host's descriptors ---
@@ -222,6 +248,7 @@ void ConsolePorts::serve(size_t number, Way way) {
   if (!progress) return faulted(std::move(progress).error());
   driver_->interrupt(way == Way::kToGuest ? receive_queue(number) : transmit_queue(number));
   if (*progress == Progress::kBudget) serve_again(number, way);
+  if (taken_ && all_taken()) std::exchange(taken_, nullptr)();
 }
 
 void ConsolePorts::serve_again(size_t number, Way way) {
@@ -240,6 +267,7 @@ void ConsolePorts::faulted(Error error) {
     port->output.unwatch();
   }
   driver->fault(std::move(error));
+  if (taken_) std::exchange(taken_, nullptr)();
 }
 
 void ConsolePorts::follow_sizes() {

@@ -4,11 +4,13 @@
 //
 // What the guest writes stays in its queue while the host takes no more, and the host is not read while the guest has
 // no buffer or has not opened the port. Control messages to the guest are kept as a few bits per port, however many the
-// guest asks for.
+// guest asks for. A console that is alone and has no name is offered without MULTIPORT: then the guest has it from the
+// start.
 #pragma once
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -38,6 +40,9 @@ struct ConsolePort {
   Fd output{};
   // The input is a terminal of the host's: the guest's console has its size.
   bool follows_size = false;
+  // Is told everything that the guest writes there, before `output` gets it, a few KiB at a time: bytes of ours, which
+  // the guest cannot change any more. Loop thread; must not block.
+  std::function<void(std::span<const std::byte>)> copy{};
 };
 
 class ConsolePorts final : public virtio::Device {
@@ -63,7 +68,8 @@ class ConsolePorts final : public virtio::Device {
   // Looks at the sizes of the host's terminals again, and tells the guest of them.
   void follow_sizes();
   // Moves what the guest has written before its end and the host has not taken yet, as far as it takes it at once.
-  void flush();
+  // False: there is more; `taken` is called when the host has taken it all, or the guest has no such device any more.
+  bool flush(std::function<void()> taken);
 
   // The queues of a port, as section 5.3.2 counts them.
   static constexpr unsigned receive_queue(size_t port) { return static_cast<unsigned>(port == 0 ? 0 : 2 * port + 2); }
@@ -93,6 +99,7 @@ class ConsolePorts final : public virtio::Device {
     bool input_was_given;
     HostFile input;
     HostFile output;
+    std::function<void(std::span<const std::byte>)> copy;
     PortState state;
     std::optional<virtio::Chain> room{};      // A buffer of the guest's, taken for input that is not there yet.
     std::optional<virtio::Chain> outgoing{};  // Of state.outgoing_head.
@@ -106,7 +113,10 @@ class ConsolePorts final : public virtio::Device {
   Result<bool> take_outgoing(Port& port, virtio::Queue& queue);
   bool send_outgoing(Port& port, virtio::Queue& queue);
   void end_input(Port& port);
+  void copy_outgoing(const Port& port) const;
+  bool offers_ports() const;
   bool has_ports() const;
+  bool all_taken() const;
   // console_control.cc
   Result<virtio::Kick> take_control(virtio::Queue& queue);
   void obey(uint32_t id, uint16_t event, uint16_t value);
@@ -124,6 +134,7 @@ class ConsolePorts final : public virtio::Device {
   EventLoop& loop_;
   Log log_;
   virtio::Driver* driver_ = nullptr;
+  std::function<void()> taken_;
   std::optional<EventLoop::TimerId> telling_;
   std::atomic<WindowSize> window_{};  // Of the first port, for vCPU threads.
 };

@@ -247,8 +247,84 @@ TEST_F(ConsolePortsTest, LastWordsAreFlushed) {
   std::string large(60'000, 'x');
   EXPECT_FALSE(driver_->send(ConsolePorts::transmit_queue(1), bytes(large + large)));
   size_t first = from_guest_.hear().size();
-  device_->flush();
+  EXPECT_TRUE(device_->flush({}));
   EXPECT_EQ(first + from_guest_.hear().size(), large.size() * 2);
+}
+
+TEST_F(ConsolePortsTest, WhoFlushesIsToldWhenASlowReaderHasItAll) {
+  std::string large(300'000, 'x');
+  EXPECT_FALSE(driver_->send(ConsolePorts::transmit_queue(1), bytes(large)));
+  int taken = 0;
+  EXPECT_FALSE(device_->flush([&] { ++taken; }));
+  std::string got;
+  for (int turn = 0; turn < 100 && taken == 0; ++turn) {
+    got += from_guest_.hear();
+    poll_loop();
+  }
+  EXPECT_EQ(taken, 1);
+  EXPECT_EQ(got + from_guest_.hear(), large);
+}
+
+// A guest that takes its device away does not hold up its own end.
+TEST_F(ConsolePortsTest, AResetEndsTheWaitForASlowReader) {
+  EXPECT_FALSE(driver_->send(ConsolePorts::transmit_queue(1), bytes(std::string(300'000, 'x'))));
+  int taken = 0;
+  EXPECT_FALSE(device_->flush([&] { ++taken; }));
+  device_->reset();
+  EXPECT_EQ(taken, 1);
+}
+
+// A console that is alone, with a copy of what is said on it, as the kernel's log is.
+class ConsoleAlone : public testing::Test {
+ protected:
+  ConsoleAlone() {
+    std::vector<ConsolePort> ports(1);
+    ports[0].kind = PortKind::kConsole;
+    ports[0].copy = [this](std::span<const std::byte> out) {
+      largest_ = std::max(largest_, out.size());
+      said_.append(reinterpret_cast<const char*>(out.data()), out.size());
+    };
+    device_.emplace(std::move(ports), *loop_, Log());
+    driver_.emplace(*device_);
+  }
+  static constexpr unsigned kTransmit = ConsolePorts::transmit_queue(0);
+  std::unique_ptr<EventLoop> loop_ = EventLoop::create().value();
+  std::string said_;
+  size_t largest_ = 0;
+  std::optional<ConsolePorts> device_;
+  std::optional<FakeDriver> driver_;
+};
+
+TEST_F(ConsoleAlone, HasNoPorts) {
+  EXPECT_EQ(device_->features() & kConsoleMultiport, 0u);
+  EXPECT_EQ(device_->queue_sizes().size(), 2u);
+}
+
+TEST_F(ConsoleAlone, LargeOutputIsCopiedWholeInSmallPieces) {
+  std::string text;
+  for (int i = 0; text.size() < 100'000; ++i) text += std::to_string(i) + "\n";
+  ASSERT_TRUE(driver_->send(kTransmit, bytes(text)));
+  EXPECT_EQ(said_, text);
+  EXPECT_LE(largest_, 4096u);
+}
+
+// Trap 29: a flood takes turns with the other devices.
+TEST_F(ConsoleAlone, FloodIsServedByTurns) {
+  virtio::FakeRing& ring = driver_->ring(kTransmit);
+  for (int i = 0; i < 10; ++i) ring.add({.readable = {Bytes(200'000, std::byte{'x'})}, .writable = {}});
+  auto kick = device_->on_kick(kTransmit, driver_->queue(kTransmit));
+  EXPECT_EQ(kick.value(), virtio::Kick::kMore);
+  EXPECT_LT(said_.size(), 1u << 20);
+  EXPECT_TRUE(driver_->kick(kTransmit));
+  EXPECT_EQ(said_.size(), 2'000'000u);
+}
+
+TEST_F(ConsoleAlone, HostileRingsFault) {
+  auto& ring = driver_->ring(kTransmit);
+  ring.describe(0, {.address = ~0ull, .length = 9});
+  ring.publish(0);
+  driver_->kick(kTransmit);
+  EXPECT_TRUE(driver_->faulted());
 }
 
 TEST_F(ConsoleWithoutPorts, TheFirstPortIsTheConsole) {

@@ -19,9 +19,20 @@ struct CountingIrq : IrqLine {
 struct Rig {
   CountingIrq irq;
   std::string said;
-  Serial serial{
-      [this](std::span<const std::byte> out) { said.append(reinterpret_cast<const char*>(out.data()), out.size()); },
-      &irq};
+  Serial::Room room = Serial::Room::kMore;
+  int wanted = 0;
+  Serial serial{[this](std::span<const std::byte> out) {
+                  said.append(reinterpret_cast<const char*>(out.data()), out.size());
+                  return room;
+                },
+                &irq, [this] { ++wanted; }};
+
+  size_t type(std::string_view text) { return serial.receive(std::as_bytes(std::span(text))); }
+  std::string read_all() {
+    std::string text;
+    while ((in(5) & 1) != 0) text += static_cast<char>(in(0));
+    return text;
+  }
 
   uint8_t in(uint64_t offset) {
     std::array<std::byte, 1> data{std::byte{0xee}};
@@ -43,6 +54,65 @@ TEST(Serial, TransmitsAndIsAlwaysReady) {
   EXPECT_EQ(rig.said, "Linux\n");
   EXPECT_EQ(rig.in(0), 0);
   EXPECT_EQ(rig.irq.raised, 0);
+}
+
+TEST(Serial, InputComesWhenItIsLookedFor) {
+  Rig rig;
+  EXPECT_EQ(rig.type("too early"), 0u);
+  EXPECT_EQ(rig.in(5) & 1, 0);
+  rig.out(1, 1);
+  EXPECT_EQ(rig.wanted, 1);
+  EXPECT_EQ(rig.type("hello"), 5u);
+  EXPECT_EQ(rig.irq.raised, 1);
+  EXPECT_EQ(rig.in(2) & 0x0f, 0x04);
+  EXPECT_EQ(rig.read_all(), "hello");
+  EXPECT_EQ(rig.wanted, 2);
+  EXPECT_EQ(rig.in(2) & 0x0f, 0x01);
+}
+
+TEST(Serial, ItsFifoHoldsSixteenBytes) {
+  Rig rig;
+  rig.out(1, 1);
+  EXPECT_EQ(rig.type("0123456789abcdefgh"), 16u);
+  EXPECT_EQ(rig.type("gh"), 0u);
+  EXPECT_EQ(rig.in(0), '0');
+  EXPECT_EQ(rig.type("gh"), 1u);
+  EXPECT_EQ(rig.read_all(), "123456789abcdefg");
+  rig.type("gone");
+  rig.out(2, 0x03);
+  EXPECT_EQ(rig.read_all(), "");
+}
+
+// Firmware has no interrupts.
+TEST(Serial, WhoPollsGetsInputToo) {
+  Rig rig;
+  for (int poll = 0; poll < 15; ++poll) rig.in(5);
+  EXPECT_EQ(rig.wanted, 0);
+  EXPECT_EQ(rig.type("a"), 0u);
+  rig.in(5);
+  EXPECT_EQ(rig.wanted, 1);
+  EXPECT_EQ(rig.type("a"), 1u);
+  EXPECT_EQ(rig.irq.raised, 0);
+  EXPECT_EQ(rig.read_all(), "a");
+  EXPECT_EQ(rig.wanted, 2);
+}
+
+TEST(Serial, TheTransmitterIsFullWhileNobodyListens) {
+  Rig rig;
+  rig.out(1, 2);
+  rig.room = Serial::Room::kFull;
+  int raised = rig.irq.raised;
+  rig.out(0, 'a');
+  EXPECT_EQ(rig.in(5) & 0x60, 0);
+  EXPECT_EQ(rig.irq.raised, raised);
+  rig.out(0, 'b');  // A guest that does not look loses it.
+  EXPECT_EQ(rig.said, "a");
+  rig.room = Serial::Room::kMore;
+  rig.serial.drained();
+  EXPECT_EQ(rig.irq.raised, raised + 1);
+  EXPECT_EQ(rig.in(5) & 0x60, 0x60);
+  rig.out(0, 'c');
+  EXPECT_EQ(rig.said, "ac");
 }
 
 // What Linux's 8250 driver does to find out whether there is a UART, and which (autoconfig in 8250_port.c).

@@ -36,6 +36,14 @@ struct ConsoleStreams {
   int input = -1, output = -1, error = -1;
 };
 
+// A virtio-console that was added; its id is its place among them.
+struct AddedConsole {
+  enum class Kind : uint8_t { kDefault, kMultiport };
+  Kind kind = Kind::kDefault;
+  ConsoleStreams streams{};               // For kDefault.
+  std::vector<GuestConsolePort> ports{};  // For kMultiport.
+};
+
 // implicit: there unless something else makes it unnecessary.
 enum class VsockChoice : uint8_t { kImplicit, kDisabled, kExplicit };
 
@@ -70,7 +78,8 @@ struct Context {
   std::string bundle_path{};  // Of libkrunfw.so.5, where there is one.
   std::optional<std::string> console_path{};
   bool has_implicit_console = true;
-  std::optional<ConsoleStreams> console{};
+  std::vector<AddedConsole> consoles{};
+  std::vector<GuestConsole> serial_consoles{};
   // Its ways out.
   VsockChoice vsock = VsockChoice::kImplicit;
   uint32_t tsi_features = 0;

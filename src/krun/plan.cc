@@ -16,6 +16,7 @@
 #include "krun/held.h"
 #include "krun/log.h"
 #include "krun/plan_boot.h"
+#include "krun/plan_consoles.h"
 #include "libkrun.h"
 
 namespace cloche::krun {
@@ -130,26 +131,6 @@ void plan_command(const Context& context, Config& config) {
   if (config.hostname.empty()) config.hostname = "localhost";
 }
 
-Result<void> plan_streams(const Context& context, Config& config) {
-  ConsoleStreams streams{.input = STDIN_FILENO, .output = STDOUT_FILENO, .error = STDERR_FILENO};
-  if (context.console) {
-    streams = *context.console;
-  } else if (!context.has_implicit_console) {
-    streams = {};
-  } else if (context.console_path) {
-    int file =
-        ::open(context.console_path->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_NOCTTY | O_CLOEXEC, 0644);
-    if (file < 0) return fail(ErrorCode::kHost, "open console " + *context.console_path, errno);
-    streams = {.output = file, .error = file};
-  }
-  config.streams = {streams.input, streams.output, streams.error};
-  config.input = streams.input >= 0 ? Input::kCarried : Input::kNone;
-  bool has_terminal = config.first_program == FirstProgram::kCloche;
-  if (has_terminal && ::isatty(streams.input) == 1 && ::isatty(streams.output) == 1)
-    config.terminal = terminal_size(streams.input);
-  return {};
-}
-
 bool has_passt() {
   const char* path = std::getenv("PATH");
   std::string places = std::string(path == nullptr ? "" : path) + ":/usr/local/bin:/usr/bin";
@@ -211,7 +192,7 @@ Result<Config> plan(const Context& context) {
   Config config{.cpus = context.cpus, .memory_mib = context.memory_mib};
   auto planned = plan_boot(context, config);
   if (planned) planned = plan_file_systems(context, config);
-  if (planned) planned = plan_streams(context, config);
+  if (planned) planned = plan_consoles(context, config);
   if (!planned) return std::unexpected(std::move(planned).error());
   plan_disks(context, config);
   plan_ways_out(context, config);

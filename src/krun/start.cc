@@ -15,6 +15,7 @@
 #include "krun/context.h"
 #include "krun/log.h"
 #include "krun/plan.h"
+#include "krun/plan_consoles.h"
 #include "libkrun.h"
 
 namespace cloche::krun {
@@ -57,15 +58,18 @@ Result<void> change_user(const Context& context) {
   return {};
 }
 
-void pass_on(Vm& vm, int signal, const RawTerminal* terminal) {
-  if (signal == SIGCONT && terminal != nullptr) terminal->apply();
+using Terminals = std::vector<RawTerminal>;
+
+void pass_on(Vm& vm, int signal, const Terminals& terminals) {
+  if (signal == SIGCONT)
+    for (const RawTerminal& terminal : terminals) terminal.apply();
   auto passed = signal != SIGCONT && signal != SIGWINCH ? vm.signal(signal)
-                : terminal != nullptr                   ? vm.resize(terminal_size(STDIN_FILENO))
+                : !terminals.empty()                    ? vm.resize(terminal_size(STDIN_FILENO))
                                                         : Result<void>();
   if (!passed) write_log(Verbosity::kWarning, passed.error().message());
 }
 
-Result<Outcome> wait_for(Running& run, const Signals& signals, const RawTerminal* terminal) {
+Result<Outcome> wait_for(Running& run, const Signals& signals, const Terminals& terminals) {
   for (;;) {
     std::array<pollfd, 2> wait{{{-1, POLLIN, 0}, {signals.fd(), POLLIN, 0}}};
     int limit_ms = 0;
@@ -79,7 +83,7 @@ Result<Outcome> wait_for(Running& run, const Signals& signals, const RawTerminal
     }
     ::poll(wait.data(), wait.size(), limit_ms);
     std::scoped_lock lock(run.mutex);
-    while (auto signal = signals.next()) pass_on(run.vm, *signal, terminal);
+    while (auto signal = signals.next()) pass_on(run.vm, *signal, terminals);
   }
 }
 
@@ -93,19 +97,15 @@ Result<Outcome> run(uint32_t id, const Context& context) {
   ::prctl(PR_SET_NAME, ("VM:" + config->hostname).c_str());
   auto signals = Signals::create();
   if (!signals) return std::unexpected(std::move(signals).error());
-  std::optional<RawTerminal> terminal;
-  if (config->terminal) {
-    auto raw = RawTerminal::create(config->streams.input);
-    if (!raw) return std::unexpected(std::move(raw).error());
-    terminal.emplace(std::move(*raw));
-  }
+  auto terminals = raw_terminals(*config);
+  if (!terminals) return std::unexpected(std::move(terminals).error());
   if (auto started = vm->start(); !started) return std::unexpected(std::move(started).error());
   auto entry = std::make_shared<Running>(std::move(*vm));
   {
     std::scoped_lock lock(running().mutex);
     running().all[id] = entry;
   }
-  return wait_for(*entry, *signals, terminal ? &*terminal : nullptr);
+  return wait_for(*entry, *signals, *terminals);
 }
 
 int32_t with_running(uint32_t id, Result<void> (Vm::*act)()) {

@@ -31,14 +31,10 @@ Machine::Machine(MachineConfig config, Timeline timeline, std::unique_ptr<EventL
       loop_(std::move(loop)),
       serial_([this](std::span<const std::byte> bytes) {
         console_log_.append(bytes);
-        if (firmware_) guest_output_.append(bytes);
+        return Serial::Room::kMore;
       }),
       keyboard_([this] {
         cpu_ended(EndKind::kReset, "the guest restarted or powered off without reporting how its command ended");
-      }),
-      console_([this](std::span<const std::byte> bytes) {
-        console_log_.append(bytes);
-        if (is_guests()) guest_output_.append(bytes);
       }),
       vsock_(*loop_, {}, config_.log),
       session_(*loop_, config_.log,
@@ -75,10 +71,8 @@ Result<void> Machine::create_vm() {
 }
 
 Result<void> Machine::create_devices() {
-  TRY(ports_.add(x86_64::kSerialPort, Serial::kSize, serial_));
   TRY(ports_.add(I8042::kBase, I8042::kSize, keyboard_));
   if (config_.console) TRY(console_log_.tee(std::move(config_.console), ConsoleLog::Tee::kRaw));
-  if (is_guests() && config_.output) TRY(guest_output_.tee(std::move(config_.output), ConsoleLog::Tee::kRaw));
   vsock_.set_connector([this](uint32_t port) { return connect_stream(port); });
   if (config_.tsi) {
     tsi_words_ = words_of(*config_.tsi);
@@ -86,7 +80,7 @@ Result<void> Machine::create_devices() {
   }
   // vsock first: PID 1 is waiting for it.
   TRY(add_device(vsock_, "vsock"));
-  TRY(add_device(console_, "console"));
+  TRY(create_consoles());
   if (way_in_ == WayIn::kShare) config_.shares.push_back(TRY(make_first_share()));
   auto descriptors = fs::Descriptors::among(config_.shares.size());
   for (MachineShare& share : config_.shares) {

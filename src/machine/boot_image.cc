@@ -84,7 +84,7 @@ std::string Machine::command_line() const {
   // noreplace-smp: with one vCPU the kernel would patch itself for it, and that costs more than the lock prefixes do.
   // swiotlb=noforce: no device here needs bounce buffers.
   std::string line = config_.boot.command_line.value_or(
-      "console=hvc0 quiet reboot=k panic=-1 no_timer_check noreplace-smp swiotlb=noforce");
+      fmt::format("console=hvc{} quiet reboot=k panic=-1 no_timer_check noreplace-smp swiotlb=noforce", log_terminal_));
   if (way_in_ == WayIn::kShare) line += fmt::format(" root={} rootfstype=virtiofs ro init=/init", kFirstTag);
   for (size_t index = 0; index < transports_.size(); ++index) {
     uint64_t base = x86_64::kMmioBase + index * virtio::MmioTransport::kSize;
@@ -92,6 +92,7 @@ std::string Machine::command_line() const {
                         x86_64::kDeviceLines[index % std::size(x86_64::kDeviceLines)]);
   }
   line += tsi_words_;
+  if (serial_consoles_.size() > 1) line += fmt::format(" 8250.nr_uarts={}", serial_consoles_.size());
   if (!config_.extra_command_line.empty()) line += " " + config_.extra_command_line;
   return line;
 }

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "boot/kernel_image.h"
 #include "devices/block/block.h"
+#include "devices/console_ports.h"
 #include "devices/fs/fs.h"
 #include "devices/net/net.h"
 #include "devices/vsock/tsi_options.h"
@@ -52,6 +53,12 @@ struct MachineDisk {
   std::unique_ptr<block::Disk> image;
 };
 
+// A virtio-console, or a UART with one port.
+struct MachineConsole {
+  bool is_serial = false;
+  std::vector<ConsolePort> ports;
+};
+
 struct MachineConfig {
   unsigned cpus = 1;
   uint64_t memory_mib = 512;
@@ -64,6 +71,7 @@ struct MachineConfig {
   std::vector<MachineShare> shares;      // wire::Start names them by tag.
   std::vector<MachineNetwork> networks;  // eth0, eth1 ...
   std::vector<MachineDisk> disks;        // vda, vdb ...
+  std::vector<MachineConsole> consoles;
   std::optional<vsock::TsiOptions> tsi;  // The guest's programs use the host's sockets.
   wire::Start start;
   // The command's streams on this side: stdin (or the terminal), stdout, stderr. An empty one is not connected.

@@ -13,12 +13,12 @@
 #include "base/event_loop.h"
 #include "boot/firmware.h"
 #include "bus/bus.h"
-#include "devices/console.h"
 #include "devices/console_log.h"
 #include "devices/i8042.h"
 #include "devices/net/net.h"
 #include "devices/rng.h"
 #include "devices/serial.h"
+#include "devices/serial_console.h"
 #include "devices/vsock/vsock.h"
 #include "hypervisor/hypervisor.h"
 #include "machine/config.h"
@@ -58,6 +58,7 @@ class Machine {
   void signal(uint32_t number);
   void resize(uint16_t rows, uint16_t columns) {
     if (!is_guests()) session_.resize(rows, columns);
+    for (auto& console : consoles_) console->follow_sizes();
   }
   void stop(std::string reason) { end(EndKind::kStopped, std::move(reason)); }
   // When pause() returns, no vCPU is in the guest, and none enters it before resume(). The guest's clocks go on from
@@ -87,6 +88,13 @@ class Machine {
   Result<void> create_cpus();
 
   Result<void> add_device(virtio::Device& device, std::string name);
+  // consoles.cc
+  Result<void> create_consoles();
+  std::function<void(std::span<const std::byte>)> log_console();
+  void add_log_port();
+  void log_all_terminals();
+  Result<void> add_serial(ConsolePort port);
+  bool flush_consoles();
   Result<GuestAddr> place_window(std::span<std::byte> bytes);
   bool is_guests() const { return config_.boot.into == MachineBoot::Into::kGuests; }
   Result<MachineShare> make_first_share() const;
@@ -137,11 +145,13 @@ class Machine {
   Bus ports_;
   Bus mmio_;
   ConsoleLog console_log_;
-  ConsoleLog guest_output_;  // Where the guest has a first program of its own: what hvc0 says, on the command's output.
-  Serial serial_;
+  Serial serial_;  // Where no console is one: what the kernel says before it has others.
   I8042 keyboard_;
   Rng rng_;
-  Console console_;
+  std::vector<std::unique_ptr<ConsolePorts>> consoles_;
+  std::vector<std::unique_ptr<SerialConsole>> serial_consoles_;
+  size_t log_terminal_ = 0;  // hvcN, of the kernel's log.
+  size_t unflushed_ = 0;     // Loop thread: consoles that have still to hand over the guest's last words.
   vsock::Vsock vsock_;
   std::string tsi_words_;  // For the kernel's command line.
   std::vector<std::unique_ptr<fs::Fs>> shares_;

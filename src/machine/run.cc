@@ -129,7 +129,10 @@ void Machine::take_report(const wire::Exited& exited) {
   exited_ = exited;
   if (vsock_.drained()) return end(EndKind::kReported, {});
   if (config_.drain_timeout)
-    loop_->at(EventLoop::Clock::now() + *config_.drain_timeout, [this] { end(EndKind::kReported, {}); });
+    loop_->at(EventLoop::Clock::now() + *config_.drain_timeout, [this] {
+      end(EndKind::kReported, {});
+      loop_->stop();
+    });
 }
 
 void Machine::guest_gone(EndKind kind, std::string detail) {
@@ -162,10 +165,14 @@ void Machine::end_in_order() {
 }
 
 void Machine::end(EndKind kind, std::string detail) {
-  if (ended_) return;
+  if (ended_) {
+    if (kind != EndKind::kReported) loop_->stop();  // It is not waited for any more.
+    return;
+  }
   ended_ = kind;
   detail_ = std::move(detail);
-  loop_->stop();
+  bool flushed = flush_consoles();
+  if (flushed || kind != EndKind::kReported) loop_->stop();
 }
 
 void Machine::stop_cpus() {

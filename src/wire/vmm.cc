@@ -151,6 +151,34 @@ void get_tsi(Reader& from, VmTsi& tsi) {
   from.get(tsi.unix_directories);
 }
 
+void put_consoles(Writer& to, const std::vector<VmConsole>& consoles) {
+  to.put(static_cast<uint32_t>(consoles.size()));
+  for (const VmConsole& console : consoles) {
+    put_flag(to, console.is_serial);
+    to.put(static_cast<uint32_t>(console.ports.size()));
+    for (const VmConsolePort& port : console.ports) {
+      put_text(to, port.name);
+      put_flag(to, port.is_terminal);
+      to.put(port.input);
+      to.put(port.output);
+    }
+  }
+}
+
+void get_consoles(Reader& from, std::vector<VmConsole>& consoles) {
+  consoles.resize(from.count(5));
+  for (VmConsole& console : consoles) {
+    console.is_serial = get_flag(from);
+    console.ports.resize(from.count(13));
+    for (VmConsolePort& port : console.ports) {
+      from.get(port.name);
+      port.is_terminal = get_flag(from);
+      from.get(port.input);
+      from.get(port.output);
+    }
+  }
+}
+
 void put_shares(Writer& to, const std::vector<VmShare>& shares) {
   to.put(static_cast<uint32_t>(shares.size()));
   for (const VmShare& share : shares) {
@@ -357,6 +385,7 @@ std::vector<std::byte> encode(const VmConfig& config) {
   put_ports(to, config.vsock_ports);
   put_networks(to, config.networks);
   put_tsi(to, config.tsi);
+  put_consoles(to, config.consoles);
   to.put(config.timeout_ms);
   to.put(config.log_level);
   to.put(config.began_ns);
@@ -382,6 +411,7 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
   get_ports(from, config.vsock_ports);
   known = get_networks(from, config.networks) && known;
   get_tsi(from, config.tsi);
+  get_consoles(from, config.consoles);
   from.get(config.timeout_ms);
   from.get(config.log_level);
   from.get(config.began_ns);

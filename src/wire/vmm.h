@@ -186,6 +186,20 @@ struct VmBoot {
   bool shows_nested_vms = false;
 };
 
+// One of GuestConsolePort of cloche/console.h. The descriptors are those of the VM's process; -1 is none.
+struct VmConsolePort {
+  std::string name{};
+  bool is_terminal = false;
+  int32_t input = -1, output = -1;
+  bool operator==(const VmConsolePort&) const = default;
+};
+
+struct VmConsole {
+  bool is_serial = false;
+  std::vector<VmConsolePort> ports{};
+  bool operator==(const VmConsole&) const = default;
+};
+
 struct VmConfig {
   uint32_t cpus = 1;
   uint64_t memory_mib = 512;
@@ -202,10 +216,11 @@ struct VmConfig {
   std::vector<VmVsockPort> vsock_ports;
   std::vector<VmNetwork> networks;  // start.interfaces says what the guest does with them.
   VmTsi tsi;
-  uint64_t timeout_ms = 0;          // 0: none.
-  uint8_t log_level = 1;            // LogLevel of base/log.h.
-  uint64_t began_ns = 0;            // CLOCK_MONOTONIC when libcloche began, for the timeline.
-  bool has_input = false;           // Whether fd 0 is carried to the command.
+  std::vector<VmConsole> consoles;
+  uint64_t timeout_ms = 0;  // 0: none.
+  uint8_t log_level = 1;    // LogLevel of base/log.h.
+  uint64_t began_ns = 0;    // CLOCK_MONOTONIC when libcloche began, for the timeline.
+  bool has_input = false;   // Whether fd 0 is carried to the command.
   VmBoot boot;
   VmSandbox sandbox;
   Start start;

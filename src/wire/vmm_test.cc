@@ -36,6 +36,8 @@ VmConfig full_config() {
                 .publishes_all = true,
                 .ports = {{"127.0.0.1", 8080, 80}, {"", 65535, 1}},
                 .unix_directories = {"/run", "/"}};
+  config.consoles = {{.is_serial = true, .ports = {{"", true, 4, -1}}},
+                     {.ports = {{"first", true, 5, 6}, {"second", false, -1, 7}}}};
   config.disks = {{.path = "/disk", .format = 1, .read_only = true, .serial = "s", .backing_path = "/base"},
                   {.path = "/other", .sync = 0, .direct = true}};
   config.timeout_ms = 1500;

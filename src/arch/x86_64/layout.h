@@ -36,7 +36,12 @@ inline constexpr uint32_t kLocalApic = 0xfee00000;
 inline constexpr uint32_t kDeviceLines[] = {5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23};
 inline constexpr unsigned kIoApicLines = 24;
 
-inline constexpr uint16_t kSerialPort = 0x3f8;
+// The first two serial lines of a PC, and their interrupts.
+struct SerialPort {
+  uint16_t port;
+  uint32_t line;
+};
+inline constexpr SerialPort kSerialPorts[] = {{0x3f8, 4}, {0x2f8, 3}};
 
 // Shared memory of devices lies above all memory. Linux makes page tables and a struct page for it in sections of 128
 // MiB.

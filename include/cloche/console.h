@@ -1,0 +1,36 @@
+// Terminals and streams of a guest besides those of its command: descriptors of the host that its programs find as
+// devices.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cloche {
+
+enum class ConsoleKind : uint8_t {
+  kVirtio,  // A virtio-console with up to 15 ports.
+  kSerial,  // A 16550A with one port, a terminal without a name: /dev/ttyS0, and /dev/ttyS1 for the second.
+};
+
+enum class ConsolePortKind : uint8_t {
+  kStream,    // /dev/vportNpM; /sys/class/virtio-ports/vportNpM/name is its name. It ends when its input does.
+  kTerminal,  // /dev/hvc0, /dev/hvc1 ... in the order of Config::consoles and their ports.
+};
+
+// `input` and `output` are descriptors of the caller, which the VM's process inherits; -1 is none. Where the input is a
+// terminal of the host's, one of the guest's has its size, which Vm::resize() has it look at again. Making the host's
+// raw is up to the caller (RawTerminal of cloche/foreground.h).
+struct GuestConsolePort {
+  std::string name{};  // At most 64 bytes.
+  ConsolePortKind kind = ConsolePortKind::kStream;
+  int input = -1;
+  int output = -1;
+};
+
+struct GuestConsole {
+  ConsoleKind kind = ConsoleKind::kVirtio;
+  std::vector<GuestConsolePort> ports{};
+};
+
+}  // namespace cloche
