@@ -9,12 +9,13 @@
 namespace cloche {
 
 enum class ConsoleKind : uint8_t {
-  kVirtio,  // A virtio-console with up to 15 ports.
+  kVirtio,  // Ports of the guest's virtio-console, which has up to 31 of them altogether.
   kSerial,  // A 16550A with one port, a terminal without a name: /dev/ttyS0, and /dev/ttyS1 for the second.
 };
 
 enum class ConsolePortKind : uint8_t {
-  kStream,    // /dev/vportNpM; /sys/class/virtio-ports/vportNpM/name is its name. It ends when its input does.
+  kStream,    // /dev/vportNpM; /sys/class/virtio-ports/vportNpM/name is its name. One without an output ends when its
+              // input does; in one that has both, Linux would not let a program write any more.
   kTerminal,  // /dev/hvc0, /dev/hvc1 ... in the order of Config::consoles and their ports.
 };
 

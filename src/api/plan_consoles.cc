@@ -12,9 +12,8 @@
 namespace cloche {
 namespace {
 
-constexpr size_t kMostConsoles = 8;    // Each virtio-console is a device.
 constexpr size_t kMostSerial = 2;      // Those that have an interrupt of their own.
-constexpr size_t kMostPorts = 15;      // The device has 16; one may be the kernel's log.
+constexpr size_t kMostPorts = 31;      // The device has 32; one may be the kernel's log.
 constexpr size_t kMostNameBytes = 64;  // So that it fits into any buffer of a driver's.
 
 // How an error calls a console, with its place among the others.
@@ -52,8 +51,6 @@ Result<void> plan_one(const GuestConsole& console, size_t index, Plan& plan) {
   if (planned.is_serial && (console.ports.size() != 1 || console.ports[0].kind != ConsolePortKind::kTerminal))
     return bad("a serial console is one terminal");
   if (console.ports.empty()) return bad("it has no port");
-  if (console.ports.size() > kMostPorts)
-    return bad(fmt::format("{} ports, and {} are the most", console.ports.size(), kMostPorts));
   for (size_t port = 0; port < console.ports.size(); ++port)
     planned.ports.push_back(TRY(plan_port(console.ports[port], port, bad, plan)));
   plan.vm.consoles.push_back(std::move(planned));
@@ -72,13 +69,18 @@ std::vector<wire::VmConsole> default_consoles(const Config& config) {
 }  // namespace
 
 Result<void> plan_consoles(const Config& config, Plan& plan) {
-  if (config.consoles.size() > kMostConsoles)
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("consoles: {}, and {} are the most", config.consoles.size(), kMostConsoles));
-  auto is_serial = [](const GuestConsole& console) { return console.kind == ConsoleKind::kSerial; };
-  if (auto serial = static_cast<size_t>(std::ranges::count_if(config.consoles, is_serial)); serial > kMostSerial)
+  size_t serial = 0, ports = 0;
+  for (const GuestConsole& console : config.consoles) {
+    if (console.kind == ConsoleKind::kSerial)
+      ++serial;
+    else
+      ports += console.ports.size();
+  }
+  if (serial > kMostSerial)
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("consoles: {} serial ones, and {} are the most", serial, kMostSerial));
+  if (ports > kMostPorts)
+    return fail(ErrorCode::kInvalidArgument, fmt::format("consoles: {} ports, and {} are the most", ports, kMostPorts));
   for (size_t index = 0; index < config.consoles.size(); ++index) TRY(plan_one(config.consoles[index], index, plan));
   if (config.consoles.empty() && plan.vm.boot.is_guests) plan.vm.consoles = default_consoles(config);
   return {};

@@ -60,10 +60,15 @@ void ConsolePorts::obey(uint32_t id, uint16_t event, uint16_t value) {
   if (port.state.guest_open) serve_again(id, Way::kToGuest);
 }
 
+// A guest's program reads the end of a stream once nobody is there; but then it waits when it writes. A terminal has no
+// end.
+bool ConsolePorts::has_ended(const Port& port) {
+  return port.kind == PortKind::kPlain && port.input_was_given && port.state.input_ended && port.state.output_gone;
+}
+
 std::vector<std::byte> ConsolePorts::message_of(size_t number, ConsoleEvent event) const {
   const Port& port = *ports_[number];
-  bool ended = port.kind == PortKind::kPlain && port.input_was_given && port.state.input_ended;
-  bool value = event != ConsoleEvent::kOpen || !ended;
+  bool value = event != ConsoleEvent::kOpen || !has_ended(port);
   std::vector<std::byte> message;
   append(message, ConsoleControl{.port = static_cast<uint32_t>(number),
                                  .event = static_cast<uint16_t>(event),

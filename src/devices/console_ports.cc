@@ -149,11 +149,21 @@ Result<ConsolePorts::Progress> ConsolePorts::receive(size_t number) {
   return Progress::kBudget;
 }
 
-// A guest's program reads the end of a plain port; a terminal has none.
 void ConsolePorts::end_input(Port& port) {
   port.state.input_ended = true;
   port.input.close();
-  if (port.kind != PortKind::kPlain) return;
+  tell_end(port);
+}
+
+void ConsolePorts::end_output(Port& port, int error) {
+  log_.warning("console port {}: the host takes no more of it: {}", port.name, std::generic_category().message(error));
+  port.state.output_gone = true;
+  port.output.close();
+  tell_end(port);
+}
+
+void ConsolePorts::tell_end(Port& port) {
+  if (!has_ended(port)) return;
   port.state.untold |= bit(ConsoleEvent::kOpen);
   ask_to_tell();
 }
@@ -204,12 +214,7 @@ bool ConsolePorts::send_outgoing(Port& port, virtio::Queue& queue) {
     auto [size, error] = port.output.write(rest);
     port.state.outgoing_sent += size;
     if (error == EAGAIN) return false;
-    if (error != 0) {
-      log_.warning("console port {}: the host takes no more of it: {}", port.name,
-                   std::generic_category().message(error));
-      port.state.output_gone = true;
-      port.output.close();
-    }
+    if (error != 0) end_output(port, error);
   }
   queue.push(port.state.outgoing_head, 0);
   port.outgoing.reset();

@@ -47,7 +47,7 @@ struct ConsolePort {
 
 class ConsolePorts final : public virtio::Device {
  public:
-  static constexpr size_t kMostPorts = 16;      // Queues of 34 eventfds; nobody needs more.
+  static constexpr size_t kMostPorts = 32;
   static constexpr size_t kMostNameBytes = 64;  // Room in any buffer that a driver gives for control messages.
 
   // At least one port and at most kMostPorts, with names of at most kMostNameBytes. Loop thread, but for what
@@ -113,6 +113,9 @@ class ConsolePorts final : public virtio::Device {
   Result<bool> take_outgoing(Port& port, virtio::Queue& queue);
   bool send_outgoing(Port& port, virtio::Queue& queue);
   void end_input(Port& port);
+  void end_output(Port& port, int error);
+  void tell_end(Port& port);
+  static bool has_ended(const Port& port);
   void copy_outgoing(const Port& port) const;
   bool offers_ports() const;
   bool has_ports() const;

@@ -9,7 +9,7 @@
 namespace cloche::krun {
 namespace {
 
-constexpr size_t kMostConsoles = 5, kMostSerial = 2, kMostPorts = 15, kMostNameBytes = 64;  // Config's.
+constexpr size_t kMostConsoles = 16, kMostSerial = 2, kMostPorts = 31, kMostNameBytes = 64;  // Config's, of all ports.
 
 bool is_full(const Context& context) { return context.consoles.size() == kMostConsoles; }
 

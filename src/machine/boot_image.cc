@@ -92,7 +92,7 @@ std::string Machine::command_line() const {
                         x86_64::kDeviceLines[index % std::size(x86_64::kDeviceLines)]);
   }
   line += tsi_words_;
-  if (serial_consoles_.size() > 1) line += fmt::format(" 8250.nr_uarts={}", serial_consoles_.size());
+  if (!serial_consoles_.empty()) line += fmt::format(" 8250.nr_uarts={}", serial_consoles_.size());
   if (!config_.extra_command_line.empty()) line += " " + config_.extra_command_line;
   return line;
 }

@@ -53,7 +53,7 @@ struct MachineDisk {
   std::unique_ptr<block::Disk> image;
 };
 
-// A virtio-console, or a UART with one port.
+// Ports of the guest's virtio-console, or a UART with one.
 struct MachineConsole {
   bool is_serial = false;
   std::vector<ConsolePort> ports;

@@ -9,11 +9,7 @@
 namespace cloche {
 namespace {
 
-size_t terminals_of(const MachineConsole& console) {
-  if (console.is_serial) return 0;
-  auto is_terminal = [](const ConsolePort& port) { return port.kind == PortKind::kConsole; };
-  return static_cast<size_t>(std::ranges::count_if(console.ports, is_terminal));
-}
+bool is_terminal(const ConsolePort& port) { return port.kind == PortKind::kConsole; }
 
 }  // namespace
 
@@ -21,40 +17,33 @@ std::function<void(std::span<const std::byte>)> Machine::log_console() {
   return [this](std::span<const std::byte> bytes) { console_log_.append(bytes); };
 }
 
-// Linux counts terminals in the order in which it gets to know them: the log is the last one of the last
-// virtio-console.
-void Machine::add_log_port() {
-  MachineConsole* last = nullptr;
-  for (MachineConsole& console : config_.consoles) {
-    log_terminal_ += terminals_of(console);
-    if (!console.is_serial) last = &console;
-  }
-  if (last == nullptr) last = &config_.consoles.emplace_back();
-  last->ports.push_back({.kind = PortKind::kConsole, .copy = log_console()});
+// One device has them all: the drivers of several would come to their terminals in any order, and Linux counts
+// terminals in the order in which it gets to know them. The kernel's log is the last one.
+std::vector<ConsolePort> Machine::virtio_ports() {
+  std::vector<ConsolePort> ports;
+  for (MachineConsole& console : config_.consoles)
+    if (!console.is_serial) std::ranges::move(console.ports, std::back_inserter(ports));
+  log_terminal_ = static_cast<size_t>(std::ranges::count_if(ports, is_terminal));
+  if (!is_guests()) ports.push_back({.kind = PortKind::kConsole, .copy = log_console()});
+  return ports;
 }
 
 // What a guest with its own first program says is all that is known of it when it dies.
 void Machine::log_all_terminals() {
   for (MachineConsole& console : config_.consoles)
     for (ConsolePort& port : console.ports)
-      if (port.kind == PortKind::kConsole) port.copy = log_console();
+      if (is_terminal(port)) port.copy = log_console();
 }
 
 Result<void> Machine::create_consoles() {
-  if (is_guests())
-    log_all_terminals();
-  else
-    add_log_port();
-  for (MachineConsole& console : config_.consoles) {
-    if (console.is_serial) {
-      TRY(add_serial(std::move(console.ports.at(0))));
-      continue;
-    }
-    consoles_.push_back(std::make_unique<ConsolePorts>(std::move(console.ports), *loop_, config_.log));
-    TRY(add_device(*consoles_.back(), fmt::format("console {}", consoles_.size() - 1)));
-  }
-  if (serial_consoles_.empty()) return ports_.add(x86_64::kSerialPorts[0].port, Serial::kSize, serial_);
-  return {};
+  if (is_guests()) log_all_terminals();
+  for (MachineConsole& console : config_.consoles)
+    if (console.is_serial) TRY(add_serial(std::move(console.ports.at(0))));
+  if (serial_consoles_.empty()) TRY(ports_.add(x86_64::kSerialPorts[0].port, Serial::kSize, serial_));
+  auto ports = virtio_ports();
+  if (ports.empty()) return {};
+  console_.emplace(std::move(ports), *loop_, config_.log);
+  return add_device(*console_, "console");
 }
 
 Result<void> Machine::add_serial(ConsolePort port) {
@@ -70,8 +59,7 @@ bool Machine::flush_consoles() {
   auto taken = [this] {
     if (--unflushed_ == 0) loop_->stop();
   };
-  for (auto& console : consoles_)
-    if (!console->flush(taken)) ++unflushed_;
+  if (console_ && !console_->flush(taken)) ++unflushed_;
   for (auto& console : serial_consoles_)
     if (!console->flush(taken)) ++unflushed_;
   return unflushed_ == 0;

@@ -58,7 +58,7 @@ class Machine {
   void signal(uint32_t number);
   void resize(uint16_t rows, uint16_t columns) {
     if (!is_guests()) session_.resize(rows, columns);
-    for (auto& console : consoles_) console->follow_sizes();
+    if (console_) console_->follow_sizes();
   }
   void stop(std::string reason) { end(EndKind::kStopped, std::move(reason)); }
   // When pause() returns, no vCPU is in the guest, and none enters it before resume(). The guest's clocks go on from
@@ -91,7 +91,7 @@ class Machine {
   // consoles.cc
   Result<void> create_consoles();
   std::function<void(std::span<const std::byte>)> log_console();
-  void add_log_port();
+  std::vector<ConsolePort> virtio_ports();
   void log_all_terminals();
   Result<void> add_serial(ConsolePort port);
   bool flush_consoles();
@@ -148,7 +148,7 @@ class Machine {
   Serial serial_;  // Where no console is one: what the kernel says before it has others.
   I8042 keyboard_;
   Rng rng_;
-  std::vector<std::unique_ptr<ConsolePorts>> consoles_;
+  std::optional<ConsolePorts> console_;
   std::vector<std::unique_ptr<SerialConsole>> serial_consoles_;
   size_t log_terminal_ = 0;  // hvcN, of the kernel's log.
   size_t unflushed_ = 0;     // Loop thread: consoles that have still to hand over the guest's last words.

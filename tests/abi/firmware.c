@@ -12,6 +12,7 @@ int main(int argc, char** argv) {
   CHECK(krun_disable_implicit_vsock(id), 0);
   CHECK(krun_set_firmware(id, NULL), -EINVAL);
   CHECK(krun_set_firmware(id, argv[1]), 0);
+  CHECK(krun_add_serial_console_default(id, -1, 1), 0);
   fprintf(stderr, "krun_start_enter: %d\n", krun_start_enter(id));
   return 1;
 }

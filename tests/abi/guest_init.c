@@ -1,16 +1,14 @@
-/* The first program of a guest that has its own, as libkrun's is: says what it was told, reports a code by an ioctl of
- * its root, and restarts. Without arguments it reports nothing. */
+/* The first program of a guest that has its own, as libkrun's is: takes the streams that there are as ports, says what
+ * it was told, reports a code by an ioctl of its root, and restarts. Without arguments it reports nothing. */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <termios.h>
-#include <unistd.h>
+
+#include "guest_ports.h"
 
 /* Whether the CPU's flags have this one. */
 static int has_flag(const char* flag) {
@@ -21,6 +19,17 @@ static int has_flag(const char* flag) {
   return size > 0 && strstr(text, flag) != NULL;
 }
 
+static void take_streams(void) {
+  static const char* const names[] = {"krun-stdin", "krun-stdout", "krun-stderr"};
+  int number, port;
+  mkdir("/sys", 0755);
+  mount("sysfs", "/sys", "sysfs", 0, NULL);
+  mkdir("/dev", 0755);
+  mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+  for (number = 0; number < 3; ++number)
+    if ((port = open_port(names[number], number == 0 ? O_RDONLY : O_WRONLY)) >= 0) dup2(port, number);
+}
+
 static const char* const kNames[] = {"KRUN_INIT", "KRUN_WORKDIR", "KRUN_RLIMITS", "COLOUR", "SPACED"};
 
 int main(int argc, char** argv) {
@@ -28,6 +37,7 @@ int main(int argc, char** argv) {
   int at, root;
   mkdir("/proc", 0755);
   mount("proc", "/proc", "proc", 0, NULL);
+  take_streams();
   printf("pid %d\n", (int)getpid());
   for (name = 0; name < sizeof kNames / sizeof *kNames; ++name) {
     const char* value = getenv(kNames[name]);

@@ -24,7 +24,7 @@ def guest_init(path):
 
 def own_root():
     root = scratch("root")
-    for folder in ("dev", "proc", "tmp"):
+    for folder in ("dev", "proc", "sys", "tmp"):
         os.makedirs(f"{root}/{folder}")
     guest_init(f"{root}/init.krun")
     return root
@@ -123,3 +123,12 @@ def test_firmware():
     outcome = in_machine(compiled("firmware"), scratch("firmware"))
     assert outcome.code == 0 and outcome.out == b"in real mode\n", outcome
     assert in_machine(compiled("firmware"), scratch("none")).code == 1
+
+
+def test_its_input_and_outputs_are_the_callers():
+    root = own_root()
+    built = call(["gcc", "-static", "-O1", "-Wall", "-Werror", "-o", f"{root}/init.krun", str(HERE / "guest_echo.c")])
+    assert built.code == 0, built
+    outcome = in_machine(compiled("own_init"), root, "-", stdin=b"some words\n" * 10_000)
+    assert outcome.code == 0 and outcome.out == b"some words\n" * 10_000, outcome
+    assert outcome.err.replace(b"\r", b"").startswith(b"to the console\nto the error output\n"), outcome
