@@ -17,8 +17,7 @@ std::function<void(std::span<const std::byte>)> Machine::log_console() {
   return [this](std::span<const std::byte> bytes) { console_log_.append(bytes); };
 }
 
-// One device has them all: the drivers of several would come to their terminals in any order, and Linux counts
-// terminals in the order in which it gets to know them. The kernel's log is the last one.
+// In the order of hvcN; the kernel's log is the last one.
 std::vector<ConsolePort> Machine::virtio_ports() {
   std::vector<ConsolePort> ports;
   for (MachineConsole& console : config_.consoles)
@@ -41,9 +40,20 @@ Result<void> Machine::create_consoles() {
     if (console.is_serial) TRY(add_serial(std::move(console.ports.at(0))));
   if (serial_consoles_.empty()) TRY(ports_.add(x86_64::kSerialPorts[0].port, Serial::kSize, serial_));
   auto ports = virtio_ports();
-  if (ports.empty()) return {};
-  console_.emplace(std::move(ports), *loop_, config_.log);
-  return add_device(*console_, "console");
+  // Linux has a console without ports when it has found the device, and needs it before its first program. It comes to
+  // know the ports of others later; those of two devices could come in any order, and so would hvcN.
+  if (!ports.empty() && is_terminal(ports[0]) && ports[0].name.empty()) {
+    std::vector<ConsolePort> first;
+    first.push_back(std::move(ports[0]));
+    ports.erase(ports.begin());
+    TRY(add_console(std::move(first)));
+  }
+  return ports.empty() ? Result<void>() : add_console(std::move(ports));
+}
+
+Result<void> Machine::add_console(std::vector<ConsolePort> ports) {
+  consoles_.push_back(std::make_unique<ConsolePorts>(std::move(ports), *loop_, config_.log));
+  return add_device(*consoles_.back(), fmt::format("console {}", consoles_.size() - 1));
 }
 
 Result<void> Machine::add_serial(ConsolePort port) {
@@ -59,7 +69,8 @@ bool Machine::flush_consoles() {
   auto taken = [this] {
     if (--unflushed_ == 0) loop_->stop();
   };
-  if (console_ && !console_->flush(taken)) ++unflushed_;
+  for (auto& console : consoles_)
+    if (!console->flush(taken)) ++unflushed_;
   for (auto& console : serial_consoles_)
     if (!console->flush(taken)) ++unflushed_;
   return unflushed_ == 0;

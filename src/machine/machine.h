@@ -58,7 +58,7 @@ class Machine {
   void signal(uint32_t number);
   void resize(uint16_t rows, uint16_t columns) {
     if (!is_guests()) session_.resize(rows, columns);
-    if (console_) console_->follow_sizes();
+    for (auto& console : consoles_) console->follow_sizes();
   }
   void stop(std::string reason) { end(EndKind::kStopped, std::move(reason)); }
   // When pause() returns, no vCPU is in the guest, and none enters it before resume(). The guest's clocks go on from
@@ -92,6 +92,7 @@ class Machine {
   Result<void> create_consoles();
   std::function<void(std::span<const std::byte>)> log_console();
   std::vector<ConsolePort> virtio_ports();
+  Result<void> add_console(std::vector<ConsolePort> ports);
   void log_all_terminals();
   Result<void> add_serial(ConsolePort port);
   bool flush_consoles();
@@ -148,7 +149,7 @@ class Machine {
   Serial serial_;  // Where no console is one: what the kernel says before it has others.
   I8042 keyboard_;
   Rng rng_;
-  std::optional<ConsolePorts> console_;
+  std::vector<std::unique_ptr<ConsolePorts>> consoles_;  // At most two.
   std::vector<std::unique_ptr<SerialConsole>> serial_consoles_;
   size_t log_terminal_ = 0;  // hvcN, of the kernel's log.
   size_t unflushed_ = 0;     // Loop thread: consoles that have still to hand over the guest's last words.

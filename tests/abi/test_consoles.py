@@ -15,7 +15,8 @@ serial: serial: a line that is longer than the sixteen bytes of the FIFO
 
 def check(language, libraries=()):
     root = make_root()
-    built = call(["gcc", "-static", "-O1", "-Wall", "-Werror", "-o", f"{root}/bin/guest", str(HERE / "guest_consoles.c")])
+    source = str(HERE / "guest_consoles.c")
+    built = call(["gcc", "-static", "-O1", "-Wall", "-Werror", "-o", f"{root}/bin/guest", source])
     assert built.code == 0, built
     outcome = in_machine(compiled("consoles", language), root, "/bin/guest", libraries=libraries)
     assert outcome.code == 7 and outcome.out.decode() == EXPECTED, outcome
