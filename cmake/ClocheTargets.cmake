@@ -1,6 +1,11 @@
 # One static library and one test program per folder: every *_test.cc belongs to the folder's test program without
 # being listed, so a test cannot be forgotten.
 option(CLOCHE_WERROR "Warnings are errors" ON)
+set(stub_asked_for OFF)
+if(NOT "$ENV{CLOCHE_STUB}" STREQUAL "" AND NOT "$ENV{CLOCHE_STUB}" STREQUAL "0")
+  set(stub_asked_for ON)
+endif()
+option(CLOCHE_STUB "Build what only answers, without kernels: see include/cloche/stub.h" ${stub_asked_for})
 set(CLOCHE_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them")
 
 add_library(cloche_flags INTERFACE)

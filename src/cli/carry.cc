@@ -7,6 +7,7 @@
 #include "carrier/carrier.h"
 #include "cli/say.h"
 #include "cloche/preflight.h"
+#include "cloche/stub.h"
 
 namespace cloche::cli {
 namespace {
@@ -16,6 +17,7 @@ constexpr int kSignalBase = 128;
 }  // namespace
 
 Result<bool> needs_machine(MachineUse wanted, Verbosity verbosity) {
+  if (auto done = refuse_as_stub(); !done) return std::unexpected(std::move(done).error());
   if (carrier::inside_machine()) return false;
   if (wanted == MachineUse::kAlways) return true;
   KvmReport kvm = check_kvm();

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "base/printable.h"
+#include "cloche/stub.h"
 
 namespace cloche::sandbox {
 namespace {
@@ -44,6 +45,7 @@ Result<Frame> receive(Peer& peer, Clock::time_point deadline) {
 }
 
 Result<Peer> greet_agent(const std::string& run_directory, Clock::time_point deadline) {
+  TRY(refuse_as_stub());
   ControlClient control = TRY(ControlClient::connect(run_directory));
   TRY(control.ask(wire::ControlFrame::kAgent, deadline));
   Peer peer(control.release());
