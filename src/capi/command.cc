@@ -43,7 +43,11 @@ cloche_code cloche_command_set_environment(cloche_command* command, const char* 
 }
 
 cloche_code cloche_command_set_working_directory(cloche_command* command, const char* path) {
-  return set(command, [&](cloche_command& to) { return take_text(path, to.exec.working_directory.emplace()); });
+  return set(command, [&](cloche_command& to) -> Result<void> {
+    if (path == nullptr) return missing("path");
+    to.exec.working_directory = path;
+    return {};
+  });
 }
 
 cloche_code cloche_command_set_user(cloche_command* command, uint32_t uid, uint32_t gid) {

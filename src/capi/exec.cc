@@ -8,6 +8,7 @@
 
 #include "capi/guard.h"
 #include "capi/handles.h"
+#include "capi/sigpipe.h"
 #include "capi/texts.h"
 
 using cloche::ErrorCode;
@@ -48,11 +49,12 @@ Result<void> wait_for(cloche_exec& exec, std::optional<std::chrono::milliseconds
   if (exec.outcome) return {};
   auto timer = Timer::create(limit);
   if (!timer) return std::unexpected(std::move(timer).error());
+  NoSigpipe quiet;
   auto ended = exec.exec.serve(timer->fd());
   if (!ended) return std::unexpected(std::move(ended).error());
   if (!*ended) return fail(ErrorCode::kTimeout, "command: it still runs");
-  exec.outcome = cloche_outcome{
-      .status = (*ended)->status, .text = std::move((*ended)->text), .timed_out = (*ended)->timed_out};
+  exec.outcome =
+      cloche_outcome{.status = (*ended)->status, .text = std::move((*ended)->text), .timed_out = (*ended)->timed_out};
   return {};
 }
 
@@ -74,6 +76,7 @@ cloche_code cloche_exec_start(cloche_sandbox* sandbox, const cloche_command* com
     if (sandbox == nullptr) return missing("sandbox");
     if (command == nullptr) return missing("command");
     if (exec == nullptr) return missing("exec");
+    NoSigpipe quiet;
     auto begun = sandbox->sandbox.exec(command->exec);
     if (!begun) return std::unexpected(std::move(begun).error());
     *exec = new cloche_exec{std::move(*begun)};
@@ -99,9 +102,7 @@ cloche_code cloche_exec_signal(cloche_exec* exec, int number, cloche_error** err
 }
 
 cloche_code cloche_exec_resize(cloche_exec* exec, uint16_t rows, uint16_t columns, cloche_error** error) {
-  return with(exec, error, [&](cloche_exec& it) {
-    return it.exec.resize({.rows = rows, .columns = columns});
-  });
+  return with(exec, error, [&](cloche_exec& it) { return it.exec.resize({.rows = rows, .columns = columns}); });
 }
 
 }  // extern "C"

@@ -17,8 +17,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// While one thread waits, another may see the VM's end and close what the first one waits on; so none waits for longer
-// before it looks again.
+// While one thread waits, another may see the VM's end and close what the first one waits on, or bring its end nearer
+// (cloche_vm_kill), which wait_ms() tells only who asks again; so none waits for longer before it looks again.
 constexpr int kLongestWait_ms = 200;
 
 // Takes note of its end. Call with its mutex held.

@@ -46,6 +46,7 @@ Result<int> run_in_machine(const Invocation& invocation, const std::vector<std::
 
 Result<std::optional<int>> carry_sandboxes(const Invocation& invocation, Carry carry,
                                            const std::vector<std::string>& words) {
+  if (!refuse_as_stub()) return std::nullopt;  // What needs a VM says so; the rest works.
   if (carrier::inside_machine() || check_kvm().state == KvmState::kHardware) return std::nullopt;
   if (carry == Carry::kIfRunning) {
     auto status = carrier::status(carrier::installed_options());

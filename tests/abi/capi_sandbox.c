@@ -1,6 +1,7 @@
 /* A sandbox and commands in it:  capi_sandbox ROOT HOME */
 #include <cloche.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -10,25 +11,25 @@ typedef struct text {
   size_t output_size, error_size;
 } text;
 
-static void take(void *context, bool is_error, const void *bytes, size_t size) {
-  text *to = (text *)context;
-  char *place = is_error ? to->error : to->output;
-  size_t *used = is_error ? &to->error_size : &to->output_size;
+static void take(void* context, bool is_error, const void* bytes, size_t size) {
+  text* to = (text*)context;
+  char* place = is_error ? to->error : to->output;
+  size_t* used = is_error ? &to->error_size : &to->output_size;
   if (size > sizeof to->output - 1 - *used) size = sizeof to->output - 1 - *used;
   memcpy(place + *used, bytes, size);
   *used += size;
 }
 
-static void check(cloche_code code, cloche_error *error) {
+static void check(cloche_code code, cloche_error* error) {
   if (code != CLOCHE_OK) {
     fprintf(stderr, "code %d: %s\n", (int)code, cloche_error_message(error));
     exit(1);
   }
 }
 
-static cloche_command *shell(const char *script, text *to) {
-  const char *arguments[] = {"/bin/sh", "-c", NULL, NULL};
-  cloche_command *command = cloche_command_create();
+static cloche_command* shell(const char* script, text* to) {
+  const char* arguments[] = {"/bin/sh", "-c", NULL, NULL};
+  cloche_command* command = cloche_command_create();
   arguments[2] = script;
   CHECK(cloche_command_set_arguments(command, arguments), CLOCHE_OK);
   CHECK(cloche_command_set_streams(command, -1, -1, -1), CLOCHE_OK);
@@ -36,13 +37,13 @@ static cloche_command *shell(const char *script, text *to) {
   return command;
 }
 
-static void its_output_and_code(cloche_sandbox *sandbox) {
-  const char *const environment[] = {"NAME=mine", NULL};
+static void its_output_and_code(cloche_sandbox* sandbox) {
+  const char* const environment[] = {"NAME=mine", NULL};
   static text all;
   const cloche_outcome *outcome = NULL, *again = NULL;
-  cloche_error *error = NULL;
-  cloche_exec *exec = NULL;
-  cloche_command *command = shell("echo $NAME; pwd; id -u; echo wrong >&2; exit 5", &all);
+  cloche_error* error = NULL;
+  cloche_exec* exec = NULL;
+  cloche_command* command = shell("echo $NAME; pwd; id -u; echo wrong >&2; exit 5", &all);
   CHECK(cloche_command_set_environment(command, environment), CLOCHE_OK);
   CHECK(cloche_command_set_working_directory(command, "/tmp"), CLOCHE_OK);
   CHECK(cloche_command_set_user(command, 1000, 1000), CLOCHE_OK);
@@ -58,12 +59,12 @@ static void its_output_and_code(cloche_sandbox *sandbox) {
   cloche_exec_free(exec);
 }
 
-static void one_that_does_not_end(cloche_sandbox *sandbox) {
+static void one_that_does_not_end(cloche_sandbox* sandbox) {
   static text all;
-  const cloche_outcome *outcome = NULL;
-  cloche_error *error = NULL;
-  cloche_exec *exec = NULL;
-  cloche_command *command = shell("echo begun; exec sleep 1000", &all);
+  const cloche_outcome* outcome = NULL;
+  cloche_error* error = NULL;
+  cloche_exec* exec = NULL;
+  cloche_command* command = shell("echo begun; exec sleep 1000", &all);
   check(cloche_exec_start(sandbox, command, &exec, &error), error);
   while (all.output_size == 0) CHECK(cloche_exec_wait(exec, 100, NULL, NULL), CLOCHE_TIMEOUT);
   CHECK(cloche_exec_wait(exec, 0, &outcome, NULL), CLOCHE_TIMEOUT);
@@ -78,15 +79,40 @@ static void one_that_does_not_end(cloche_sandbox *sandbox) {
   check(cloche_exec_wait(exec, -1, &outcome, &error), error);
   CHECK(cloche_outcome_timed_out(outcome), true);
   cloche_exec_free(exec);
+
+  check(cloche_exec_start(sandbox, command, &exec, &error), error);
+  CHECK(cloche_exec_signal(exec, 1000, NULL), CLOCHE_INVALID_ARGUMENT);
+  cloche_exec_free(exec); /* While it runs. */
   cloche_command_free(command);
 }
 
-static void one_that_is_not_there(cloche_sandbox *sandbox) {
-  const char *const arguments[] = {"no-such-program", NULL};
-  const cloche_outcome *outcome = NULL;
-  cloche_error *error = NULL;
-  cloche_exec *exec = NULL;
-  cloche_command *command = cloche_command_create();
+/* Who writes into a pipe that nobody reads is sent SIGPIPE; not so a program that carries a command's output. */
+static void a_reader_that_is_gone(cloche_sandbox* sandbox) {
+  const char* const arguments[] = {"/bin/sh", "-c", "for each in 1 2 3; do echo $each; sleep 0.1; done; exit 4", NULL};
+  const cloche_outcome* outcome = NULL;
+  cloche_error* error = NULL;
+  cloche_exec* exec = NULL;
+  cloche_command* command = cloche_command_create();
+  int ends[2];
+  CHECK(pipe(ends), 0);
+  CHECK(close(ends[0]), 0);
+  CHECK(cloche_command_set_arguments(command, arguments), CLOCHE_OK);
+  CHECK(cloche_command_set_streams(command, -1, ends[1], -1), CLOCHE_OK);
+  check(cloche_exec_start(sandbox, command, &exec, &error), error);
+  /* Looked at again and again, it ends as well. */
+  while (cloche_exec_wait(exec, 0, &outcome, NULL) == CLOCHE_TIMEOUT) usleep(10000);
+  CHECK(cloche_outcome_exit_code(outcome), 4);
+  cloche_exec_free(exec);
+  cloche_command_free(command);
+  close(ends[1]);
+}
+
+static void one_that_is_not_there(cloche_sandbox* sandbox) {
+  const char* const arguments[] = {"no-such-program", NULL};
+  const cloche_outcome* outcome = NULL;
+  cloche_error* error = NULL;
+  cloche_exec* exec = NULL;
+  cloche_command* command = cloche_command_create();
   CHECK(cloche_exec_start(sandbox, command, &exec, NULL), CLOCHE_INVALID_ARGUMENT);
   CHECK(cloche_command_set_arguments(command, arguments), CLOCHE_OK);
   check(cloche_exec_start(sandbox, command, &exec, &error), error);
@@ -97,8 +123,8 @@ static void one_that_is_not_there(cloche_sandbox *sandbox) {
   cloche_command_free(command);
 }
 
-static cloche_sandbox_status status_of(cloche_sandbox *sandbox) {
-  cloche_info *info = NULL;
+static cloche_sandbox_status status_of(cloche_sandbox* sandbox) {
+  cloche_info* info = NULL;
   cloche_sandbox_status status;
   CHECK(cloche_sandbox_info(sandbox, &info, NULL), CLOCHE_OK);
   CHECK(strcmp(cloche_info_name(info), "from-c"), 0);
@@ -108,11 +134,11 @@ static cloche_sandbox_status status_of(cloche_sandbox *sandbox) {
   return status;
 }
 
-int main(int argc, char **argv) {
-  cloche_config *config = cloche_config_create();
+int main(int argc, char** argv) {
+  cloche_config* config = cloche_config_create();
   cloche_sandbox *sandbox = NULL, *same = NULL;
-  cloche_error *error = NULL;
-  cloche_info *info = NULL;
+  cloche_error* error = NULL;
+  cloche_info* info = NULL;
   if (argc != 3) return 2;
   CHECK(cloche_config_set_root(config, argv[1], CLOCHE_WRITES_PRIVATE), CLOCHE_OK);
   CHECK(cloche_config_set_memory_mib(config, 128), CLOCHE_OK);
@@ -128,6 +154,7 @@ int main(int argc, char **argv) {
   CHECK(cloche_sandbox_remove(sandbox, NULL), CLOCHE_INVALID_ARGUMENT);
   its_output_and_code(sandbox);
   one_that_does_not_end(sandbox);
+  a_reader_that_is_gone(sandbox);
   one_that_is_not_there(sandbox);
   check(cloche_sandbox_pause(sandbox, &error), error);
   CHECK(status_of(sandbox), CLOCHE_SANDBOX_PAUSED);
