@@ -5,7 +5,7 @@
 
 #include "check.h"
 
-static const char *endless[70000];
+static const char* endless[70000];
 
 static void nothing_is_freed(void) {
   cloche_config_free(NULL);
@@ -38,7 +38,7 @@ static void nothing_is_asked(void) {
 }
 
 static void nothing_is_configured(void) {
-  const char *const texts[] = {"x", NULL};
+  const char* const texts[] = {"x", NULL};
   CHECK(cloche_config_set_arguments(NULL, texts), CLOCHE_INVALID_ARGUMENT);
   CHECK(cloche_config_set_environment(NULL, texts), CLOCHE_INVALID_ARGUMENT);
   CHECK(cloche_config_set_working_directory(NULL, "/"), CLOCHE_INVALID_ARGUMENT);
@@ -72,7 +72,7 @@ static void nothing_is_configured(void) {
   CHECK(cloche_command_set_timeout_ms(NULL, 1), CLOCHE_INVALID_ARGUMENT);
 }
 
-static void wrong_values(cloche_config *config, cloche_command *command) {
+static void wrong_values(cloche_config* config, cloche_command* command) {
   size_t i;
   for (i = 0; i + 1 < sizeof endless / sizeof endless[0]; ++i) endless[i] = "x";
   CHECK(cloche_config_set_arguments(config, NULL), CLOCHE_INVALID_ARGUMENT);
@@ -106,7 +106,7 @@ static void wrong_values(cloche_config *config, cloche_command *command) {
 }
 
 static void nobody_is_asked_to_act(void) {
-  cloche_error *error = NULL;
+  cloche_error* error = NULL;
   cloche_vm_status status;
   CHECK(cloche_vm_wait(NULL, 0, NULL, NULL), CLOCHE_INVALID_ARGUMENT);
   CHECK(cloche_vm_get_status(NULL, &status, NULL), CLOCHE_INVALID_ARGUMENT);
@@ -134,11 +134,11 @@ static void nobody_is_asked_to_act(void) {
   cloche_error_free(error);
 }
 
-static void wrong_configurations(cloche_config *config, const char *home) {
-  const char *const command[] = {"true", NULL};
-  cloche_error *error = NULL;
-  cloche_vm *vm = NULL;
-  cloche_sandbox *sandbox = NULL;
+static void wrong_configurations(cloche_config* config, const char* home) {
+  const char* const command[] = {"true", NULL};
+  cloche_error* error = NULL;
+  cloche_vm* vm = NULL;
+  cloche_sandbox* sandbox = NULL;
   CHECK(cloche_vm_start(NULL, &vm, NULL), CLOCHE_INVALID_ARGUMENT);
   CHECK(cloche_vm_start(config, NULL, NULL), CLOCHE_INVALID_ARGUMENT);
   CHECK(cloche_sandbox_create(NULL, home, &sandbox, NULL), CLOCHE_INVALID_ARGUMENT);
@@ -154,17 +154,22 @@ static void wrong_configurations(cloche_config *config, const char *home) {
   CHECK(strstr(cloche_error_message(error), "17") != NULL, 1);
   cloche_error_free(error);
   CHECK(cloche_config_set_cpus(config, 1), CLOCHE_OK);
+  CHECK(cloche_config_set_kernel(config, "/etc/passwd/kernel"), CLOCHE_OK);
+  CHECK(cloche_vm_start(config, &vm, &error), CLOCHE_HOST);
+  CHECK(strstr(cloche_error_message(error), "/etc/passwd/kernel") != NULL, 1);
+  CHECK(cloche_error_errno(error), ENOTDIR);
+  cloche_error_free(error);
   CHECK(cloche_config_set_root(config, "/nowhere", CLOCHE_WRITES_KEPT), CLOCHE_OK);
   CHECK(cloche_vm_start(config, &vm, &error), CLOCHE_NOT_FOUND);
   CHECK(strstr(cloche_error_message(error), "/nowhere") != NULL, 1);
-  CHECK(cloche_error_errno(error), ENOENT);
+  CHECK(cloche_error_errno(error), 0);
   cloche_error_free(error);
   CHECK(vm == NULL && sandbox == NULL, 1);
 }
 
-int main(int argc, char **argv) {
-  cloche_config *config = cloche_config_create();
-  cloche_command *command = cloche_command_create();
+int main(int argc, char** argv) {
+  cloche_config* config = cloche_config_create();
+  cloche_command* command = cloche_command_create();
   if (argc != 2) return 2;
   CHECK(config != NULL && command != NULL, 1);
   CHECK(strlen(cloche_version()) >= 5, 1);

@@ -6,13 +6,13 @@
 
 #include "check.h"
 
-static const char *root;
+static const char* root;
 
-static cloche_vm *start(const char *script) {
-  const char *arguments[] = {"/bin/sh", "-c", NULL, NULL};
-  cloche_config *config = cloche_config_create();
-  cloche_error *error = NULL;
-  cloche_vm *vm = NULL;
+static cloche_vm* start(const char* script) {
+  const char* arguments[] = {"/bin/sh", "-c", NULL, NULL};
+  cloche_config* config = cloche_config_create();
+  cloche_error* error = NULL;
+  cloche_vm* vm = NULL;
   arguments[2] = script;
   CHECK(cloche_config_set_arguments(config, arguments), CLOCHE_OK);
   CHECK(cloche_config_set_root(config, root, CLOCHE_WRITES_PRIVATE), CLOCHE_OK);
@@ -27,7 +27,8 @@ static cloche_vm *start(const char *script) {
 
 static void a_guest_that_dies(void) {
   const cloche_outcome *outcome = NULL, *again = NULL;
-  cloche_vm *vm = start("mkdir -p /proc; mount -t proc proc /proc 2>/dev/null; echo c > /proc/sysrq-trigger; sleep 100");
+  cloche_vm* vm =
+      start("mkdir -p /proc; mount -t proc proc /proc 2>/dev/null; echo c > /proc/sysrq-trigger; sleep 100");
   CHECK(cloche_vm_wait(vm, -1, &outcome, NULL), CLOCHE_OK);
   CHECK(cloche_outcome_ended(outcome), CLOCHE_LOST);
   CHECK(cloche_outcome_reason(outcome), CLOCHE_REASON_GUEST_PANIC);
@@ -40,10 +41,10 @@ static void a_guest_that_dies(void) {
 }
 
 static void one_that_is_watched_and_ended(void) {
-  const cloche_outcome *outcome = NULL;
-  cloche_error *error = NULL;
+  const cloche_outcome* outcome = NULL;
+  cloche_error* error = NULL;
   cloche_vm_status status = CLOCHE_VM_ENDED;
-  cloche_vm *vm = start("sleep 1000");
+  cloche_vm* vm = start("sleep 1000");
   CHECK(cloche_vm_wait(vm, 10, &outcome, &error), CLOCHE_TIMEOUT);
   CHECK(cloche_error_code(error), CLOCHE_TIMEOUT);
   CHECK(outcome == NULL, 1);
@@ -67,19 +68,19 @@ static void one_that_is_watched_and_ended(void) {
 /* Freed while it runs. */
 static void one_that_nobody_waits_for(void) { cloche_vm_free(start("sleep 1000")); }
 
-static void *one_of_two(void *script) {
-  const cloche_outcome *outcome = NULL;
-  cloche_vm *vm = start((const char *)script);
+static void* one_of_two(void* script) {
+  const cloche_outcome* outcome = NULL;
+  cloche_vm* vm = start((const char*)script);
   CHECK(cloche_vm_wait(vm, -1, &outcome, NULL), CLOCHE_OK);
   CHECK(cloche_outcome_ended(outcome), CLOCHE_EXITED);
-  CHECK(cloche_outcome_value(outcome), atoi(strstr((const char *)script, "exit ") + 5));
+  CHECK(cloche_outcome_value(outcome), atoi(strstr((const char*)script, "exit ") + 5));
   cloche_vm_free(vm);
   return NULL;
 }
 
-static void *wait_for_it(void *vm) {
-  const cloche_outcome *outcome = NULL;
-  CHECK(cloche_vm_wait((cloche_vm *)vm, -1, &outcome, NULL), CLOCHE_OK);
+static void* wait_for_it(void* vm) {
+  const cloche_outcome* outcome = NULL;
+  CHECK(cloche_vm_wait((cloche_vm*)vm, -1, &outcome, NULL), CLOCHE_OK);
   CHECK(cloche_outcome_reason(outcome), CLOCHE_REASON_STOPPED);
   return NULL;
 }
@@ -87,7 +88,7 @@ static void *wait_for_it(void *vm) {
 static void threads(void) {
   static char first[] = "sleep 1; exit 3", second[] = "exit 4";
   pthread_t one, other;
-  cloche_vm *vm;
+  cloche_vm* vm;
   CHECK(pthread_create(&one, NULL, one_of_two, first), 0);
   CHECK(pthread_create(&other, NULL, one_of_two, second), 0);
   pthread_join(one, NULL);
@@ -103,7 +104,7 @@ static void threads(void) {
   cloche_vm_free(vm);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   if (argc != 2) return 2;
   root = argv[1];
   a_guest_that_dies();
