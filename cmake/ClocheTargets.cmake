@@ -86,8 +86,8 @@ function(cloche_program name main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 endfunction()
 
-# cloche_shared(TARGET FOLDER NAME SOVERSION EXPORTS [object...]): a shared library of objects and of what is linked to it. It
-# needs the C library alone, and exports what its map says.
+# cloche_shared(TARGET FOLDER NAME SOVERSION EXPORTS [object...]): a shared library of these objects and of what is
+# linked to it. It needs the C library alone, and exports what its map says.
 function(cloche_shared target folder name soversion exports)
   add_library(${target} SHARED ${ARGN})
   target_link_options(${target} PRIVATE -Wl,--version-script=${exports} -Wl,--gc-sections -Wl,--no-undefined)

@@ -1,4 +1,4 @@
-"""What no caller should say is answered, in C and in C++: by libkrun.so.1 with an errno, by libcloche.so.0 with a code."""
+"""What no caller should say is answered: by libkrun.so.1 with an errno, by libcloche.so.0 with a code."""
 from harness import call, scratch
 from installed import compiled, environment
 

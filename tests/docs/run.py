@@ -5,8 +5,8 @@ usage: tests/docs/run.py --cloche PATH [FILE...]
 
 A line `$ ...` is a command (continued by `> ` lines); what follows is its output, both streams together. A line of
 three dots stands for any lines, three dots within a line for any text. The commands of one block share a shell's
-folder with a copy of examples/ in it, and find the installed libraries. The line by which cloche announces the emulated machine is left out of the
-comparison.
+folder with a copy of examples/ in it, and find the installed libraries. The line by which cloche announces the
+emulated machine is left out of the comparison.
 """
 import argparse
 import os
