@@ -105,8 +105,8 @@ cloche_code cloche_config_set_working_directory(cloche_config* config, const cha
 cloche_code cloche_config_set_user(cloche_config* config, uint32_t uid, uint32_t gid);
 /* A resource limit by its name in limits.conf(5), as "nofile"; UINT64_MAX is none. */
 cloche_code cloche_config_add_limit(cloche_config* config, const char* resource, uint64_t soft, uint64_t hard);
-/* File descriptors of the caller's; -1 is /dev/null. Until this is called: none, 1 and 2. Of a VM alone: a sandbox
- * keeps its command's output itself, and closes its input. */
+/* File descriptors of the caller's; -1 is /dev/null. Until this is called: none, 1 and 2. A sandbox keeps its command's
+ * output itself; for one, an `input` other than -1 says that the command's stays open for those who attach to it. */
 cloche_code cloche_config_set_streams(cloche_config* config, int input, int output, int error);
 /* The command gets one terminal of this size for all its streams. */
 cloche_code cloche_config_set_terminal(cloche_config* config, uint16_t rows, uint16_t columns);
@@ -214,7 +214,8 @@ cloche_code cloche_vm_kill(cloche_vm* vm, cloche_error** error);
 /* --- A sandbox: a VM that stays, for as many commands as one likes ----------------------------------------------- */
 
 /* `home` is where sandboxes are kept; NULL: $CLOCHE_HOME, or $XDG_DATA_HOME/cloche, or ~/.local/share/cloche. A sandbox
- * outlives its handles and this program. Each call ends within 30 seconds, where it takes no time itself. */
+ * outlives its handles and this program. Each call ends within 30 seconds, where it takes no time itself;
+ * cloche_sandbox_stop() has its grace on top. */
 typedef struct cloche_sandbox cloche_sandbox;
 typedef struct cloche_info cloche_info;
 

@@ -82,10 +82,17 @@ cloche_code cloche_config_set_root(cloche_config* config, const char* directory,
     if (directory == nullptr) return missing("directory");
     cloche::Root root{.source = cloche::RootSource::kDirectory, .path = directory};
     switch (writes) {
-      case CLOCHE_WRITES_PRIVATE: root.writes = cloche::Writes::kPrivate; break;
-      case CLOCHE_WRITES_REFUSED: root.writes = cloche::Writes::kRefused; break;
-      case CLOCHE_WRITES_KEPT: root.writes = cloche::Writes::kKept; break;
-      default: return fail(ErrorCode::kInvalidArgument, "writes: there is no such one");
+      case CLOCHE_WRITES_PRIVATE:
+        root.writes = cloche::Writes::kPrivate;
+        break;
+      case CLOCHE_WRITES_REFUSED:
+        root.writes = cloche::Writes::kRefused;
+        break;
+      case CLOCHE_WRITES_KEPT:
+        root.writes = cloche::Writes::kKept;
+        break;
+      default:
+        return fail(ErrorCode::kInvalidArgument, "writes: there is no such one");
     }
     to.sandbox.vm.root = std::move(root);
     return {};

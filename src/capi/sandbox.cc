@@ -66,7 +66,9 @@ cloche_code cloche_sandbox_stop(cloche_sandbox* sandbox, int64_t grace_ms, cloch
   return with(sandbox, error, [&](Sandbox& it) -> Result<void> {
     auto grace = limit_of(grace_ms);
     if (!grace) return std::unexpected(std::move(grace).error());
-    return it.stop(*grace);
+    auto info = it.info();
+    if (!info) return std::unexpected(std::move(info).error());
+    return it.stop(*grace, grace->value_or(info->config.stop_grace) + Sandbox::kUsual);
   });
 }
 

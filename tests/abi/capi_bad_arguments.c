@@ -82,6 +82,8 @@ static void wrong_values(cloche_config* config, cloche_command* command) {
   CHECK(cloche_config_add_limit(config, NULL, 1, 1), CLOCHE_INVALID_ARGUMENT);
   CHECK(cloche_config_set_root(config, NULL, CLOCHE_WRITES_PRIVATE), CLOCHE_INVALID_ARGUMENT);
   CHECK(cloche_config_set_root(config, "/", (cloche_writes)3), CLOCHE_INVALID_ARGUMENT);
+  CHECK(cloche_config_set_root(config, "/", (cloche_writes)-1), CLOCHE_INVALID_ARGUMENT);
+  CHECK(cloche_config_set_log(config, (cloche_verbosity)-1, NULL, NULL), CLOCHE_INVALID_ARGUMENT);
   CHECK(cloche_config_add_share(config, NULL, "/x", CLOCHE_READ_ONLY), CLOCHE_INVALID_ARGUMENT);
   CHECK(cloche_config_add_share(config, "/", NULL, CLOCHE_READ_ONLY), CLOCHE_INVALID_ARGUMENT);
   CHECK(cloche_config_add_share(config, "/", "/x", (cloche_access)2), CLOCHE_INVALID_ARGUMENT);

@@ -65,6 +65,22 @@ static void one_that_is_watched_and_ended(void) {
   cloche_vm_free(vm);
 }
 
+/* Its process is killed from outside. */
+static void one_that_is_lost(void) {
+  const cloche_outcome* outcome = NULL;
+  cloche_vm* vm = start("sleep 1000");
+  CHECK(cloche_vm_pause(vm, NULL), CLOCHE_OK); /* So that it has come as far as that. */
+  CHECK(system("exec pkill -KILL -P $PPID -x cloche-vmm"), 0);
+  CHECK(cloche_vm_wait(vm, -1, &outcome, NULL), CLOCHE_OK);
+  CHECK(cloche_outcome_ended(outcome), CLOCHE_LOST);
+  CHECK(cloche_outcome_reason(outcome), CLOCHE_REASON_VMM_DIED);
+  CHECK(cloche_outcome_exit_code(outcome), 125);
+  CHECK(cloche_vm_signal(vm, 15, NULL), CLOCHE_INVALID_ARGUMENT);
+  CHECK(cloche_vm_resume(vm, NULL), CLOCHE_INVALID_ARGUMENT);
+  CHECK(cloche_vm_kill(vm, NULL), CLOCHE_INVALID_ARGUMENT);
+  cloche_vm_free(vm);
+}
+
 /* Freed while it runs. */
 static void one_that_nobody_waits_for(void) { cloche_vm_free(start("sleep 1000")); }
 
@@ -109,6 +125,7 @@ int main(int argc, char** argv) {
   root = argv[1];
   a_guest_that_dies();
   one_that_is_watched_and_ended();
+  one_that_is_lost();
   one_that_nobody_waits_for();
   threads();
   printf("survived\n");
