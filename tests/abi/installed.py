@@ -1,12 +1,14 @@
 """An installation of cloche, and C programs compiled against it."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
 from harness import call, scratch, settings
 
 HERE = pathlib.Path(__file__).resolve().parent
+INCLUDE = HERE.parent.parent / "include"
 # What a guest's root needs; all of it is one program.
 PROGRAMS = "sh cat echo env false grep head id ls mkdir mount pwd sleep touch true".split()
 LANGUAGES = {"c": ["gcc", "-x", "c", "-std=c11", "-D_GNU_SOURCE"], "c++": ["g++", "-x", "c++", "-std=c++17"]}
@@ -37,6 +39,12 @@ def package_of(program):
 def pkg_config(package, *words):
     environment = dict(os.environ, PKG_CONFIG_PATH=os.path.join(library(), "pkgconfig"))
     return call(["pkg-config", *words, package], environment=environment)
+
+
+def declared(header, prefix):
+    """The functions of a header."""
+    text = re.sub(r"/\*.*?\*/", "", (INCLUDE / header).read_text(encoding="utf-8"), flags=re.DOTALL)
+    return set(re.findall(rf"^(?:const )?\w+\*? ({prefix}\w+)\(", text, re.MULTILINE))
 
 
 def compiled(name, language="c"):
