@@ -35,9 +35,9 @@ def test_guests_that_die_and_threads():
 
 @deadline(240)
 def test_a_sandbox():
-    # A UNIX socket cannot be made on every file system; in memory it can.
+    # In the machine's memory: a UNIX socket cannot be made on every file system.
+    script = 'home=$(mktemp -d -p /dev/shm) && "$0" "$1" "$home"; code=$?; rm -r "$home"; exit $code'
     root = make_root()
     for language in ("c", "c++"):
-        outcome = in_machine("sh", "-c", 'home=$(mktemp -d -p /dev/shm) && "$0" "$1" "$home"; code=$?; rm -r "$home"; '
-                             "exit $code", compiled("capi_sandbox", language), root)
+        outcome = in_machine("sh", "-c", script, compiled("capi_sandbox", language), root)
         assert outcome.code == 0 and outcome.out == b"done\n", outcome
