@@ -1,6 +1,11 @@
 # One static library and one test program per folder: every *_test.cc belongs to the folder's test program without
 # being listed, so a test cannot be forgotten.
 option(CLOCHE_WERROR "Warnings are errors" ON)
+set(stub_asked_for OFF)
+if(NOT "$ENV{CLOCHE_STUB}" STREQUAL "" AND NOT "$ENV{CLOCHE_STUB}" STREQUAL "0")
+  set(stub_asked_for ON)
+endif()
+option(CLOCHE_STUB "Build what only answers, without kernels: see include/cloche/stub.h" ${stub_asked_for})
 set(CLOCHE_SANITIZE "" CACHE STRING "Sanitizers, as -fsanitize= takes them")
 
 add_library(cloche_flags INTERFACE)
@@ -79,4 +84,16 @@ function(cloche_program name main)
     target_link_options(${name} PRIVATE -static -no-pie -Wl,--gc-sections)
   endif()
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+endfunction()
+
+# cloche_shared(TARGET FOLDER NAME SOVERSION EXPORTS [object...]): a shared library of these objects and of what is
+# linked to it. It needs the C library alone, and exports what its map says.
+function(cloche_shared target folder name soversion exports)
+  add_library(${target} SHARED ${ARGN})
+  target_link_options(${target} PRIVATE -Wl,--version-script=${exports} -Wl,--gc-sections -Wl,--no-undefined)
+  if(NOT CLOCHE_SANITIZE)
+    target_link_options(${target} PRIVATE -static-libstdc++ -static-libgcc)
+  endif()
+  set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name} SOVERSION ${soversion} LINK_DEPENDS ${exports}
+    LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/${folder})
 endfunction()

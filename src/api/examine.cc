@@ -12,6 +12,7 @@
 #include "api/installation.h"
 #include "base/fd.h"
 #include "cloche/preflight.h"
+#include "cloche/stub.h"
 #include "sandbox/cgroup.h"
 
 namespace cloche {
@@ -19,6 +20,7 @@ namespace {
 
 constexpr uint64_t kDefaultVmMib = 512;
 constexpr const char* kQemu = "qemu-system-x86_64";
+constexpr const char* kRemedyForStub = "use a cloche that was built without CLOCHE_STUB, and unset that variable";
 constexpr const char* kRebuild = "build or install cloche again (./dev build)";
 
 // Runs `program` (looked up in PATH) with `arguments`; its standard output, where it ends well.
@@ -146,6 +148,10 @@ HostReport examine_host(const std::string& installation) {
     soften(qemu);
   }
   report.checks = {kvm, check_host_memory(), kernel, init, vmm, reader, machine, qemu, check_limits()};
+  if (auto done = refuse_as_stub(); !done) {
+    report.runs_directly = report.runs_in_machine = false;
+    report.checks.insert(report.checks.begin(), {"stub", CheckState::kFailed, done.error().message(), kRemedyForStub});
+  }
   return report;
 }
 

@@ -7,6 +7,7 @@
 #include "api/launch.h"
 #include "base/self_fd.h"
 #include "cloche/held_installation.h"
+#include "cloche/stub.h"
 
 namespace cloche {
 namespace {
@@ -77,6 +78,7 @@ std::string hand_over(HeldFiles::Copies copies, Plan& plan) {
 }
 
 Result<std::shared_ptr<const HeldInstallation>> HeldInstallation::hold(const std::string& given) {
+  TRY(refuse_as_stub());
   auto files = TRY(HeldFiles::hold(find_installation(given)));
   return std::make_shared<const HeldInstallation>(std::make_unique<const HeldFiles>(std::move(files)));
 }

@@ -1,5 +1,7 @@
 #include "api/plan.h"
 
+#include "cloche/stub.h"
+
 namespace cloche {
 // A NUL would cut a text short on its way through the system calls of host and guest.
 Result<void> refuse_nul(const Config& config) {
@@ -32,6 +34,7 @@ Result<void> refuse_nul(const Config& config) {
 }
 
 Result<Plan> make_plan(const Config& config, const Installation& installation) {
+  TRY(refuse_as_stub());
   Plan plan;
   TRY(refuse_nul(config));
   TRY(plan_size(config, plan));

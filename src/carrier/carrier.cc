@@ -14,6 +14,7 @@
 #include "carrier/boot.h"
 #include "carrier/caller.h"
 #include "carrier/session.h"
+#include "cloche/stub.h"
 
 namespace cloche::carrier {
 namespace {
@@ -126,6 +127,7 @@ Options installed_options(Kind kind) {
 bool inside_machine() { return ::getenv("CLOCHE_IN_MACHINE") != nullptr; }
 
 Result<void> start(const Options& options) {
+  TRY(refuse_as_stub());
   if (inside_machine())
     return fail(ErrorCode::kUnsupported, "this is the emulated computer already: it starts no other");
   StateDirectory state = TRY(StateDirectory::open(options.kind));

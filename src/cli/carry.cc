@@ -7,6 +7,7 @@
 #include "carrier/carrier.h"
 #include "cli/say.h"
 #include "cloche/preflight.h"
+#include "cloche/stub.h"
 
 namespace cloche::cli {
 namespace {
@@ -16,6 +17,7 @@ constexpr int kSignalBase = 128;
 }  // namespace
 
 Result<bool> needs_machine(MachineUse wanted, Verbosity verbosity) {
+  if (auto done = refuse_as_stub(); !done) return std::unexpected(std::move(done).error());
   if (carrier::inside_machine()) return false;
   if (wanted == MachineUse::kAlways) return true;
   KvmReport kvm = check_kvm();
@@ -44,6 +46,7 @@ Result<int> run_in_machine(const Invocation& invocation, const std::vector<std::
 
 Result<std::optional<int>> carry_sandboxes(const Invocation& invocation, Carry carry,
                                            const std::vector<std::string>& words) {
+  if (!refuse_as_stub()) return std::nullopt;  // What needs a VM says so; the rest works.
   if (carrier::inside_machine() || check_kvm().state == KvmState::kHardware) return std::nullopt;
   if (carry == Carry::kIfRunning) {
     auto status = carrier::status(carrier::installed_options());

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include "cloche/stub.h"
+
 namespace cloche::sandbox {
 namespace {
 
@@ -27,6 +29,7 @@ Result<bool> wait_for(int fd, short events, Clock::time_point deadline) {
 }
 
 Result<ControlClient> ControlClient::connect(const std::string& run_directory) {
+  TRY(refuse_as_stub());
   auto directory = open_file(run_directory, O_PATH | O_DIRECTORY);
   if (!directory) return fail(ErrorCode::kUnavailable, "it does not run");
   sockaddr_un address{};

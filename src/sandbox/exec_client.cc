@@ -181,7 +181,9 @@ Result<std::optional<ExecOutcome>> ExecClient::serve(int until) {
     if ((polls[0].revents & POLLOUT) != 0) TRY(peer_.flush());
     if ((polls[0].revents & ~POLLOUT) != 0) TRY(hear());
     if (polls[3].revents != 0) TRY(pass_input());
-    if (polls[4].revents != 0) return std::nullopt;
+    // The end that came in the same moment is told at the top.
+    bool ends_now = ended_ && !output_.has_unwritten() && !error_.has_unwritten();
+    if (polls[4].revents != 0 && !ends_now) return std::nullopt;
   }
 }
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Tests of libkrun.so.1 as C programs meet it: installed, found by pkg-config, and run where there is a KVM.
+"""Tests of libkrun.so.1 and libcloche.so.0 as C programs meet them: installed, found by pkg-config, and run where there
+is a KVM.
 
 usage: tests/abi/run.py --build DIR [--long] [NAME...]
 
@@ -20,7 +21,7 @@ import run as runner  # noqa: E402
 
 
 def main():
-    parser = argparse.ArgumentParser(description="tests of libkrun.so.1")
+    parser = argparse.ArgumentParser(description="tests of libkrun.so.1 and libcloche.so.0")
     parser.add_argument("--build", required=True)
     parser.add_argument("--long", action="store_true")
     parser.add_argument("names", nargs="*")

@@ -5,8 +5,8 @@ usage: tests/docs/run.py --cloche PATH [FILE...]
 
 A line `$ ...` is a command (continued by `> ` lines); what follows is its output, both streams together. A line of
 three dots stands for any lines, three dots within a line for any text. The commands of one block share a shell's
-folder with a copy of examples/ in it. The line by which cloche announces the emulated machine is left out of the
-comparison.
+folder with a copy of examples/ in it, and find the installed libraries. The line by which cloche announces the
+emulated machine is left out of the comparison.
 """
 import argparse
 import os
@@ -94,6 +94,14 @@ def play_file(path, environment):
     return passed, failed
 
 
+def install(cloche, prefix):
+    """Installs the tree that `cloche` was built in; the variables by which compilers and loaders find its libraries."""
+    build = pathlib.Path(cloche).resolve().parent.parent
+    subprocess.run(["cmake", "--install", build, "--prefix", prefix], check=True, stdout=subprocess.DEVNULL)
+    libraries = next(pathlib.Path(prefix).rglob("libcloche.so.0")).parent
+    return {"PKG_CONFIG_PATH": str(libraries / "pkgconfig"), "LD_LIBRARY_PATH": str(libraries)}
+
+
 def main():
     parser = argparse.ArgumentParser(description="the console blocks of the documentation")
     parser.add_argument("--cloche", required=True)
@@ -103,8 +111,9 @@ def main():
     environment = dict(
         os.environ, PATH=f"{os.path.dirname(os.path.abspath(options.cloche))}:{os.environ['PATH']}", LANG="C.UTF-8"
     )
-    with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as prefix:
         environment["CLOCHE_HOME"] = home  # The sandboxes shown are not the user's own.
+        environment.update(install(options.cloche, prefix))
         results = [play_file(path, environment) for path in files]
     passed, failed = (sum(each) for each in zip(*results))
     print(f"{passed} passed, {failed} failed")
