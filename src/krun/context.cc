@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <map>
 #include <mutex>
+#include <string_view>
 
 #include "cloche/preflight.h"
 #include "libkrun.h"
@@ -28,11 +29,26 @@ Contexts& contexts() {
   return the_contexts;
 }
 
+// Whether a library is kernel/libkrunfw: the note of image.S says so. What it holds is our own kernel, which boots
+// better from where it was installed with the rest.
+int find_note(dl_phdr_info* info, size_t, void* library) {
+  const auto& map = *static_cast<const link_map*>(library);
+  if (info->dlpi_addr != map.l_addr) return 0;
+  for (int number = 0; number < info->dlpi_phnum; ++number) {
+    const ElfW(Phdr)& header = info->dlpi_phdr[number];
+    if (header.p_type != PT_NOTE) continue;
+    std::string_view notes(reinterpret_cast<const char*>(info->dlpi_addr + header.p_vaddr), header.p_memsz);
+    if (notes.find(std::string_view("cloche\0", 7)) != std::string_view::npos) return 1;
+  }
+  return 0;
+}
+
 // A caller may change its root directory before it starts the VM, and expects that the library was found before that.
 std::string find_bundle() {
   void* library = ::dlopen("libkrunfw.so.5", RTLD_LAZY | RTLD_LOCAL);
   link_map* map = nullptr;
   if (library == nullptr || ::dlinfo(library, RTLD_DI_LINKMAP, &map) != 0) return {};
+  if (::dl_iterate_phdr(find_note, map) != 0) return {};
   return map->l_name;
 }
 

@@ -12,11 +12,13 @@ ANSWER = "src/base/built_as_stub.cc"
 
 
 def commands(build, tree):
-    """How each object is compiled: {(source, object): command}, wherever the tree lies."""
+    """How each object is compiled, but the kernels', which a stub has not: {(source, object): command}, wherever the
+    tree lies."""
     found = {}
     for each in json.loads((pathlib.Path(build) / "compile_commands.json").read_text(encoding="utf-8")):
-        command = each["command"].replace(str(tree), "TREE")
-        found[os.path.relpath(each["file"], tree), command.split(" -o ")[1].split()[0]] = command
+        command, source = each["command"].replace(str(tree), "TREE"), os.path.relpath(each["file"], tree)
+        if not source.startswith("kernel/"):
+            found[source, command.split(" -o ")[1].split()[0]] = command
     return found
 
 
