@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cstring>
 
@@ -44,14 +45,14 @@ Result<BackEnd> BackEnd::create(Channel channel) {
 
 Result<uint64_t> BackEnd::ask(Request request) {
   TRY(channel_.send(request, {}));
-  return first_of<uint64_t>(TRY(channel_.receive(request, sizeof(uint64_t))));
+  return first_of<uint64_t>(TRY(channel_.receive(request, {sizeof(uint64_t)})));
 }
 
 Result<void> BackEnd::tell(Request request, std::span<const std::byte> payload, std::span<const int> fds) {
   bool answered = (protocol_features_ & kProtocolReplyAck) != 0;
   TRY(channel_.send(request, payload, fds, answered ? kFlagNeedReply : 0));
   if (!answered) return {};
-  uint64_t failed = first_of<uint64_t>(TRY(channel_.receive(request, sizeof(uint64_t))));
+  uint64_t failed = first_of<uint64_t>(TRY(channel_.receive(request, {sizeof(uint64_t)})));
   if (failed == 0) return {};
   return fail(ErrorCode::kHost, fmt::format("the vhost-user back end refused request {} with {}",
                                             static_cast<uint32_t>(request), failed));
@@ -64,18 +65,30 @@ Result<std::optional<uint64_t>> BackEnd::queue_count() {
 
 Result<std::vector<std::byte>> BackEnd::config(size_t size) {
   assert(size <= kMaxConfigBytes);
-  if ((protocol_features_ & kProtocolConfig) == 0)
-    return fail(ErrorCode::kUnsupported, "the vhost-user back end has no config space");
+  if ((protocol_features_ & kProtocolConfig) == 0) return std::vector<std::byte>();
   ConfigHeader header{0, static_cast<uint32_t>(size), 0};
   std::vector<std::byte> payload(sizeof header + size);
   std::memcpy(payload.data(), &header, sizeof header);
   TRY(channel_.send(Request::kGetConfig, payload));
-  std::vector<std::byte> reply = TRY(channel_.receive(Request::kGetConfig, payload.size()));
+  // "No" is an empty payload, or a header that says so.
+  std::vector<std::byte> reply = TRY(channel_.receive(Request::kGetConfig, {payload.size(), sizeof header, 0}));
+  if (reply.size() < payload.size()) return std::vector<std::byte>();
   auto answered = first_of<ConfigHeader>(reply);
-  if (answered.offset != 0 || answered.size != size)
+  if (answered.offset != 0 || answered.size != size) {
+    close();
     return fail(ErrorCode::kProtocol, "the vhost-user back end answered with another part of its config space");
+  }
   reply.erase(reply.begin(), reply.begin() + sizeof header);
   return reply;
+}
+
+Result<void> BackEnd::set_config(uint32_t offset, std::span<const std::byte> bytes) {
+  assert(bytes.size() <= kMaxConfigBytes);
+  ConfigHeader header{offset, static_cast<uint32_t>(bytes.size()), 0};
+  std::vector<std::byte> payload(sizeof header + bytes.size());
+  std::memcpy(payload.data(), &header, sizeof header);
+  std::ranges::copy(bytes, payload.begin() + sizeof header);
+  return tell(Request::kSetConfig, payload);
 }
 
 Result<void> BackEnd::set_features(uint64_t acknowledged) {
@@ -113,9 +126,11 @@ Result<void> BackEnd::start(const Ring& ring) {
 
 Result<uint16_t> BackEnd::stop(uint32_t index) {
   TRY(channel_.send(Request::kGetVringBase, bytes_of(VringState{index, 0})));
-  auto state = first_of<VringState>(TRY(channel_.receive(Request::kGetVringBase, sizeof(VringState))));
-  if (state.index != index || state.value > UINT16_MAX)
+  auto state = first_of<VringState>(TRY(channel_.receive(Request::kGetVringBase, {sizeof(VringState)})));
+  if (state.index != index || state.value > UINT16_MAX) {
+    close();
     return fail(ErrorCode::kProtocol, "the vhost-user back end stopped another queue than it was asked to");
+  }
   return static_cast<uint16_t>(state.value);
 }
 

@@ -27,7 +27,8 @@ struct Ring {
   int call_fd = -1;  // The back end's interrupts, the caller's.
 };
 
-// Any one thread. Every call waits for the back end, up to Channel::kPatience; after an error all fail.
+// Any one thread. Every call waits for the back end, all calls since the last begin() together up to the channel's
+// patience. kHost for what the back end refuses; after any other error all calls fail, and fd() is -1.
 class BackEnd {
  public:
   // Takes the back end into possession and agrees on the protocol's features. kUnsupported for one that has no protocol
@@ -35,10 +36,12 @@ class BackEnd {
   static Result<BackEnd> create(Channel channel);
 
   uint64_t features() const { return features_; }  // What it offers, without the protocol's own bit.
-  // The most queues it has; nothing when it does not say.
+  void begin() { channel_.begin(); }
+  // The most queues it has, pairs of them for a network; nothing when it does not say.
   Result<std::optional<uint64_t>> queue_count();
-  // Config space from its beginning: `size` bytes, at most kMaxConfigBytes. kUnsupported where it has none.
+  // Config space from its beginning: `size` bytes, at most kMaxConfigBytes. Empty where it has none of that size.
   Result<std::vector<std::byte>> config(size_t size);
+  Result<void> set_config(uint32_t offset, std::span<const std::byte> bytes);
 
   // What the driver acknowledged, of features().
   Result<void> set_features(uint64_t acknowledged);
@@ -48,6 +51,8 @@ class BackEnd {
   // Returns when the back end no longer touches the queue: its next available index.
   Result<uint16_t> stop(uint32_t index);
 
+  // It loses the guest's memory then, as far as it is honest.
+  void close() { channel_.close(); }
   int fd() const { return channel_.fd(); }
 
  private:

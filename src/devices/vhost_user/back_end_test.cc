@@ -183,7 +183,7 @@ TEST(VhostUserChannel, IsClosedAfterAnErrorAndNeverHangsOnOneThatDoesNotRead) {
   EXPECT_EQ(sent.error().code, ErrorCode::kTimeout);
   EXPECT_EQ(channel.fd(), -1);
   EXPECT_FALSE(channel.send(Request::kSetOwner, {}));
-  EXPECT_FALSE(channel.receive(Request::kGetFeatures, 8));
+  EXPECT_FALSE(channel.receive(Request::kGetFeatures, {8}));
 }
 
 TEST(VhostUserChannel, NamesWhatItCannotConnectTo) {

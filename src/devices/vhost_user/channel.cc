@@ -40,12 +40,12 @@ Result<void> Channel::send(Request request, std::span<const std::byte> payload, 
   std::vector<std::byte> message(sizeof header + payload.size());
   std::memcpy(message.data(), &header, sizeof header);
   std::ranges::copy(payload, message.begin() + sizeof header);
-  auto sent = send_by(Clock::now() + patience_, message, fds);
+  auto sent = send_all(message, fds);
   if (!sent) socket_.reset();
   return sent;
 }
 
-Result<void> Channel::send_by(Clock::time_point deadline, std::span<const std::byte> bytes, std::span<const int> fds) {
+Result<void> Channel::send_all(std::span<const std::byte> bytes, std::span<const int> fds) {
   while (!bytes.empty()) {
     if (!socket_) return fail(ErrorCode::kHost, "the vhost-user back end is gone");
     iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};  // sendmsg() only reads it.
@@ -67,7 +67,7 @@ Result<void> Channel::send_by(Clock::time_point deadline, std::span<const std::b
       bytes = bytes.subspan(static_cast<size_t>(count));
       fds = {};  // They went with the first byte.
     } else if (errno == EAGAIN) {
-      TRY(wait(POLLOUT, deadline));
+      TRY(wait(POLLOUT));
     } else if (errno != EINTR) {
       return fail_errno("send to the vhost-user back end");
     }
@@ -75,20 +75,21 @@ Result<void> Channel::send_by(Clock::time_point deadline, std::span<const std::b
   return {};
 }
 
-Result<std::vector<std::byte>> Channel::receive(Request request, size_t size) {
-  assert(size <= kMaxReplyBytes);
-  auto deadline = Clock::now() + patience_;
+Result<std::vector<std::byte>> Channel::receive(Request request, std::initializer_list<size_t> sizes) {
+  assert(std::ranges::max(sizes) <= kMaxReplyBytes);
   auto read = [&]() -> Result<std::vector<std::byte>> {
     Header header{};
-    TRY(receive_by(deadline, std::as_writable_bytes(std::span(&header, 1))));
+    TRY(receive_all(std::as_writable_bytes(std::span(&header, 1))));
+    auto wanted = [&](size_t size) { return std::ranges::find(sizes, size) != sizes.end(); };
     bool is_reply = (header.flags & kVersionMask) == kVersion && (header.flags & kFlagReply) != 0;
-    if (!is_reply || header.request != static_cast<uint32_t>(request) || header.size != size)
-      return fail(ErrorCode::kProtocol,
-                  fmt::format("the vhost-user back end answered request {} with message {}, flags {:#x}, {} bytes "
-                              "instead of {}",
-                              static_cast<uint32_t>(request), header.request, header.flags, header.size, size));
-    std::vector<std::byte> payload(size);
-    TRY(receive_by(deadline, payload));
+    if (!is_reply || header.request != static_cast<uint32_t>(request) || !wanted(header.size))
+      return fail(
+          ErrorCode::kProtocol,
+          fmt::format("the vhost-user back end answered request {} with message {}, flags {:#x}, {} bytes "
+                      "instead of {}",
+                      static_cast<uint32_t>(request), header.request, header.flags, header.size, *sizes.begin()));
+    std::vector<std::byte> payload(header.size);
+    TRY(receive_all(payload));
     return payload;
   };
   auto payload = read();
@@ -96,7 +97,7 @@ Result<std::vector<std::byte>> Channel::receive(Request request, size_t size) {
   return payload;
 }
 
-Result<void> Channel::receive_by(Clock::time_point deadline, std::span<std::byte> out) {
+Result<void> Channel::receive_all(std::span<std::byte> out) {
   while (!out.empty()) {
     if (!socket_) return fail(ErrorCode::kHost, "the vhost-user back end is gone");
     iovec part{out.data(), out.size()};
@@ -110,7 +111,7 @@ Result<void> Channel::receive_by(Clock::time_point deadline, std::span<std::byte
         return fail(ErrorCode::kProtocol, "the vhost-user back end sent descriptors that nobody asked for");
       out = out.subspan(static_cast<size_t>(count));
     } else if (errno == EAGAIN) {
-      TRY(wait(POLLIN, deadline));
+      TRY(wait(POLLIN));
     } else if (errno != EINTR) {
       return fail_errno("read from the vhost-user back end");
     }
@@ -119,9 +120,9 @@ Result<void> Channel::receive_by(Clock::time_point deadline, std::span<std::byte
 }
 
 // Errors and hang-ups end the wait too: the call that follows says which.
-Result<void> Channel::wait(short events, Clock::time_point deadline) {
+Result<void> Channel::wait(short events) const {
   for (;;) {
-    auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now());
     if (left.count() <= 0) return fail(ErrorCode::kTimeout, "the vhost-user back end does not answer");
     pollfd polled{socket_.get(), events, 0};
     int ready = ::poll(&polled, 1, static_cast<int>(left.count()));
