@@ -14,6 +14,7 @@
 
 #include "cloche/network.h"
 #include "cloche/tsi.h"
+#include "cloche/vhost_user.h"
 
 namespace cloche {
 
@@ -245,6 +246,8 @@ struct Config {
   std::optional<Tsi> tsi{};
   // Its disks. Only a root is mounted; the others are the command's to use.
   std::vector<Disk> disks{};
+  // Devices that other processes serve. For a Vm, not for a sandbox.
+  std::vector<VhostUserDevice> vhost_user{};
   // Virtual CPUs, 1 to 16; more than the host has take turns.
   uint32_t cpus = 1;
   // The guest's whole memory in MiB; the host gives what is touched.

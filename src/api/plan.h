@@ -36,6 +36,7 @@ Result<void> plan_vsock(const Config& config, Plan& plan);     // plan_vsock.cc
 Result<void> plan_disks(const Config& config, Plan& plan);     // plan_disks.cc, after plan_shares
 Result<void> plan_boot(const Config& config, Plan& plan);      // plan_boot.cc, before plan_shares
 Result<void> plan_kernel(const Config& config, const Installation& installation, Plan& plan);  // plan_kernel.cc
-Result<void> plan_tsi(const Config& config, Plan& plan);  // plan_tsi.cc, after plan_kernel and plan_vsock
+Result<void> plan_tsi(const Config& config, Plan& plan);         // plan_tsi.cc, after plan_kernel and plan_vsock
+Result<void> plan_vhost_user(const Config& config, Plan& plan);  // plan_vhost_user.cc, after plan_disks
 
 }  // namespace cloche

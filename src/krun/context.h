@@ -71,6 +71,7 @@ struct Context {
   std::optional<std::string> console_path{};
   bool has_implicit_console = true;
   std::optional<ConsoleStreams> console{};
+  std::vector<VhostUserDevice> vhost_user{};
   // Its ways out.
   VsockChoice vsock = VsockChoice::kImplicit;
   uint32_t tsi_features = 0;

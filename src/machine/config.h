@@ -15,6 +15,7 @@
 #include "devices/block/block.h"
 #include "devices/fs/fs.h"
 #include "devices/net/net.h"
+#include "devices/vhost_user/front_end.h"
 #include "devices/vsock/tsi_options.h"
 #include "wire/guest.h"
 
@@ -52,6 +53,11 @@ struct MachineDisk {
   std::unique_ptr<block::Disk> image;
 };
 
+struct MachineVhostUser {
+  vhost_user::Options options;
+  vhost_user::BackEnd back_end;
+};
+
 struct MachineConfig {
   unsigned cpus = 1;
   uint64_t memory_mib = 512;
@@ -64,6 +70,7 @@ struct MachineConfig {
   std::vector<MachineShare> shares;      // wire::Start names them by tag.
   std::vector<MachineNetwork> networks;  // eth0, eth1 ...
   std::vector<MachineDisk> disks;        // vda, vdb ...
+  std::vector<MachineVhostUser> vhost_user;
   std::optional<vsock::TsiOptions> tsi;  // The guest's programs use the host's sockets.
   wire::Start start;
   // The command's streams on this side: stdin (or the terminal), stdout, stderr. An empty one is not connected.

@@ -36,6 +36,9 @@ VmConfig full_config() {
                 .publishes_all = true,
                 .ports = {{"127.0.0.1", 8080, 80}, {"", 65535, 1}},
                 .unix_directories = {"/run", "/"}};
+  config.vhost_user = {
+      {.type = 2, .socket_path = "/run/disk.sock", .name = "disk", .queues = 3, .queue_sizes = {64, 32768}},
+      {.type = 4, .socket_path = "/rng"}};
   config.disks = {{.path = "/disk", .format = 1, .read_only = true, .serial = "s", .backing_path = "/base"},
                   {.path = "/other", .sync = 0, .direct = true}};
   config.timeout_ms = 1500;

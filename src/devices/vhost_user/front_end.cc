@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstring>
+
+#include "base/endian.h"
 
 namespace cloche::vhost_user {
 namespace {
@@ -50,6 +53,7 @@ Result<void> FrontEnd::meet() {
                 fmt::format("{} queues are wanted, and the vhost-user back end has {}", queues, *most));
   sizes_ = sizes_of(options_.queue_sizes, queues);
   config_ = TRY(ask_config());
+  limit_queues(config_);
   for (size_t i = 0; i < sizes_.size(); ++i) calls_.push_back(TRY(EventFd::create()));
   TRY(place_.loop.watch(back_end_.fd(), EPOLLRDHUP,
                         [this](uint32_t) { lose({ErrorCode::kHost, 0, "the vhost-user back end hung up"}); }));
@@ -64,6 +68,17 @@ Result<std::vector<std::byte>> FrontEnd::ask_config() {
     if (!config.empty()) return config;
   }
   return std::vector<std::byte>();
+}
+
+// A driver that is told of a queue which it does not find gives up.
+void FrontEnd::limit_queues(std::span<std::byte> config) const {
+  auto [offset, bytes, others] = kind_.count;
+  if (bytes == 0 || config.size() < size_t{offset} + bytes) return;
+  std::span<std::byte> field = config.subspan(offset, bytes);
+  le32 told{0};
+  std::memcpy(&told, field.data(), field.size());
+  le32 here{static_cast<uint32_t>(sizes_.size() - std::min<size_t>(others, sizes_.size()))};
+  if (told > here) std::memcpy(field.data(), &here, field.size());
 }
 
 uint64_t FrontEnd::features() const {
@@ -93,6 +108,7 @@ void FrontEnd::write_config(uint64_t offset, std::span<const std::byte> data) {
   };
   auto config = write();
   if (!config) return lose(std::move(config).error());
+  limit_queues(*config);
   std::lock_guard lock(config_mutex_);
   if (config->size() == size) config_ = std::move(*config);
 }

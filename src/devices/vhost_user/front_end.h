@@ -62,6 +62,7 @@ class FrontEnd final : public virtio::Device {
 
   Result<void> meet();  // The rest of create().
   Result<std::vector<std::byte>> ask_config();
+  void limit_queues(std::span<std::byte> config) const;
   Result<void> start();
   Result<void> start_queue(unsigned index);
   Result<void> stop();

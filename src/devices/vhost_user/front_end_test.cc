@@ -260,6 +260,19 @@ TEST(VhostUserFrontEnd, ConfigSpaceIsTheBackEnds) {
   EXPECT_FALSE(rig.broken());
 }
 
+TEST(VhostUserFrontEnd, TellsTheGuestOfNoQueueThatItDoesNotFind) {
+  Bytes config(36);
+  config[34] = std::byte{8};
+  for (auto [wanted, told] : {std::pair(0u, 8), {8u, 8}, {3u, 3}, {1u, 1}}) {
+    FakeBackEnd fake({.queues = 8, .config = config});
+    Rig rig({.type = kBlock, .queues = wanted}, fake);
+    EXPECT_EQ(rig.config(36)[34], static_cast<std::byte>(told)) << wanted;
+    std::byte value{1};
+    rig.transport->write(mmio::kConfig, std::span(&value, 1));
+    EXPECT_EQ(rig.config(36)[34], static_cast<std::byte>(told)) << wanted;
+  }
+}
+
 TEST(VhostUserFrontEnd, WithoutConfigSpaceItIsZero) {
   for (uint64_t protocol : {kProtocolMq, kProtocolMq | kProtocolConfig}) {
     FakeBackEnd fake({.protocol_features = protocol});

@@ -25,17 +25,17 @@ constexpr Kind kKinds[] = {
      .impossible = kNeedsControlQueue,
      .in_config = kNetConfig,
      .counts_pairs = true},
-    {.id = 2, .config_sizes = {96, 72, 60, 36}},                                // Block.
+    {.id = 2, .config_sizes = {96, 72, 60, 36}, .count = {34, 2, 0}},           // Block.
     {.id = 3, .queues = 2, .config_sizes = {12}, .in_config = kConsoleConfig},  // Console.
     {.id = 4, .config_sizes = {}},                                              // Random numbers.
-    {.id = 8, .queues = 3, .config_sizes = {36}},                               // SCSI.
+    {.id = 8, .queues = 3, .config_sizes = {36}, .count = {0, 4, 2}},           // SCSI.
     {.id = 16, .queues = 2, .config_sizes = {16}},                              // GPU.
     {.id = 17, .config_sizes = {}},                                             // Clock.
     {.id = 18, .queues = 2, .config_sizes = {136}},                             // Input.
     {.id = 19, .queues = 3, .config_sizes = {8}},                               // Sockets.
-    {.id = 20, .queues = 2, .config_sizes = {56}},                              // Crypto.
+    {.id = 20, .queues = 2, .config_sizes = {56}, .count = {4, 4, 1}},          // Crypto.
     {.id = 25, .queues = 4, .config_sizes = {16, 12}},                          // Sound.
-    {.id = 26, .queues = 2, .config_sizes = {44, 40}},                          // File system.
+    {.id = 26, .queues = 2, .config_sizes = {44, 40}, .count = {36, 4, 1}},     // File system.
     {.id = 34, .config_sizes = {}},                                             // I2C.
     {.id = 36, .queues = 3, .config_sizes = {2}},                               // CAN.
     {.id = 41, .queues = 2, .config_sizes = {8}},                               // GPIO.
