@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -53,16 +52,6 @@ bool EventFd::drain() const {
   ssize_t got;
   do {
     got = ::read(fd_.get(), &count, sizeof count);
-  } while (got < 0 && errno == EINTR);
-  return got == sizeof count;
-}
-
-bool EventFd::drain_shared() const {
-  uint64_t count = 0;
-  iovec whole{&count, sizeof count};
-  ssize_t got;
-  do {
-    got = ::preadv2(fd_.get(), &whole, 1, -1, RWF_NOWAIT);
   } while (got < 0 && errno == EINTR);
   return got == sizeof count;
 }

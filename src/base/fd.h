@@ -41,9 +41,6 @@ class EventFd {
   int fd() const { return fd_.get(); }
   void signal() const;  // Adds one; never blocks.
   bool drain() const;   // Takes all; false when there was nothing.
-  // The same where another process has the eventfd too, and may have made its reads wait: this one does not (Linux
-  // 5.8). signal() would.
-  bool drain_shared() const;
 
  private:
   explicit EventFd(Fd fd) : fd_(std::move(fd)) {}

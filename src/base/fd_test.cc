@@ -1,6 +1,5 @@
 #include "base/fd.h"
 
-#include <fcntl.h>
 #include <gmock/gmock.h>
 
 #include <cstdlib>
@@ -51,15 +50,6 @@ TEST_F(ReadTextFile, ReadsFilesThatDoNotTellTheirSize) {
   ASSERT_TRUE(got) << got.error().message();
   EXPECT_THAT(*got, testing::HasSubstr("[stack]"));
   EXPECT_EQ(read_text_file(folder_ + "/none").error().sys_errno, ENOENT);
-}
-
-TEST(EventFd, IsDrainedWithoutAWaitEvenWhenAnotherProcessMadeItBlock) {
-  EventFd event = EventFd::create().value();
-  ASSERT_EQ(::fcntl(event.fd(), F_SETFL, 0), 0);  // The flag belongs to all who have it.
-  EXPECT_FALSE(event.drain_shared());
-  event.signal();
-  EXPECT_TRUE(event.drain_shared());
-  EXPECT_FALSE(event.drain_shared());
 }
 
 }  // namespace

@@ -4,7 +4,8 @@ import shutil
 from harness import scratch
 from installed import HERE, compiled, in_machine, make_root
 
-SCRIPT = "cat /sys/block/vda/size; head -n 1 /dev/vda; echo by queue $QUEUE > /dev/vda; sync; ls /sys/block/vda/mq; exit 4"
+SCRIPT = """cat /sys/block/vda/size; head -n 1 /dev/vda
+  echo by queue %d > /dev/vda; sync; ls /sys/block/vda/mq; exit 4"""
 
 
 def used(queues):
@@ -13,8 +14,8 @@ def used(queues):
     with open(image, "wb") as file:
         file.write(b"a disk\n".ljust(1 << 20, b"\0"))
     python = shutil.which("python3", path="/usr/bin:/bin")
-    script = SCRIPT.replace("$QUEUE", str(queues))
-    outcome = in_machine(python, str(HERE / "vhost_peer.py"), compiled("vhost"), make_root(), image, script, str(queues))
+    words = [compiled("vhost"), make_root(), image, SCRIPT % queues, str(queues)]
+    outcome = in_machine(python, str(HERE / "vhost_peer.py"), *words)
     with open(image, "rb") as file:
         return outcome, file.readline()
 

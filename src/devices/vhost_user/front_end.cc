@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/epoll.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <cassert>
@@ -21,6 +22,18 @@ std::vector<uint16_t> sizes_of(const std::vector<uint16_t>& given, size_t queues
   std::vector<uint16_t> sizes = given.empty() ? std::vector<uint16_t>{FrontEnd::kUsualQueueSize} : given;
   sizes.resize(queues, sizes.back());
   return sizes;
+}
+
+// EventFd::drain() for one that another process has too, and may have made wait for what to read (F_SETFL): this does
+// not (Linux 5.8).
+bool drain_shared(const EventFd& event) {
+  uint64_t count = 0;
+  iovec whole{&count, sizeof count};
+  ssize_t got;
+  do {
+    got = ::preadv2(event.fd(), &whole, 1, -1, RWF_NOWAIT);
+  } while (got < 0 && errno == EINTR);
+  return got == sizeof count;
 }
 
 }  // namespace
@@ -135,9 +148,9 @@ Result<void> FrontEnd::start() {
 Result<void> FrontEnd::start_queue(unsigned index) {
   const virtio::QueueLayout& layout = driver_->queue(index).layout();
   started_.push_back(index);
-  calls_[index].drain_shared();  // A late one belonged to the driver before.
+  drain_shared(calls_[index]);  // A late one belonged to the driver before.
   TRY(place_.loop.watch(calls_[index].fd(), EPOLLIN, [this, index](uint32_t) {
-    if (calls_[index].drain_shared()) driver_->pass_interrupt();
+    if (drain_shared(calls_[index])) driver_->pass_interrupt();
   }));
   return back_end_.start({.index = index,
                           .size = layout.size,

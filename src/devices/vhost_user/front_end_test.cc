@@ -115,9 +115,11 @@ void signal(int fd) {
   ASSERT_EQ(::write(fd, &one, sizeof one), static_cast<ssize_t>(sizeof one));
 }
 
+// Config space with another value in each byte; a disk's says of one queue.
 Bytes numbered(size_t size) {
   Bytes bytes(size);
   for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::byte>(i + 1);
+  if (size >= 36) bytes[34] = std::byte{1}, bytes[35] = std::byte{0};
   return bytes;
 }
 
@@ -187,6 +189,9 @@ TEST(VhostUserFrontEnd, ACallMadeToBlockHoldsNobodyUp) {
     rig.turn();
     EXPECT_EQ(rig.irq.raised, round);
   }
+  rig.write(mmio::kStatus, 0);
+  rig.start();  // Looks for a late one, and there is none.
+  EXPECT_FALSE(rig.broken());
 }
 
 TEST(VhostUserFrontEnd, OffersWhatBothSidesCanDo) {
