@@ -59,7 +59,8 @@ def test_a_disk_of_qemu_storage_daemon():
 @deadline(300)
 def test_a_file_system_on_it_beside_a_disk_of_ours():
     image, ours = image_of(32), write("ours.img", b"ours".ljust(MIB, b"\0"))
-    script = """mkfs.ext4 -q /dev/vdb && mount /dev/vdb /mnt && cp -L /bin/sh /bin/bash /mnt && ls /mnt/sh; head -c 4 /dev/vda"""
+    script = """mkfs.ext4 -q /dev/vdb && mount /dev/vdb /mnt && cp -L /bin/sh /bin/bash /mnt && ls /mnt/sh
+      head -c 4 /dev/vda"""
     with StorageDaemon(image) as daemon:
         flags = ["--disk", ours, "--vhost-user", f"2={daemon.socket}"]
         succeeds(sh(script, flags, timeout=200), out=b"/mnt/sh\nours")
