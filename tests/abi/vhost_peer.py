@@ -1,4 +1,4 @@
-"""The host's side of test_vhost_user.py, where the VM is: `vhost_peer.py PROGRAM ROOT IMAGE SCRIPT QUEUES`, the last of
+"""The host's side of test_vhost_device.py, where the VM is: `vhost_peer.py PROGRAM ROOT IMAGE SCRIPT QUEUES`, the last of
 which is how many queues PROGRAM asks for. The back end has two."""
 import os
 import shutil
