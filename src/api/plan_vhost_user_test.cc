@@ -56,7 +56,7 @@ TEST_F(PlanVhostUserTest, WhatIsWrongIsNamed) {
   EXPECT_THAT(why({.type = 2, .socket_path = "/x", .queues = 65}), HasSubstr("65"));
   EXPECT_THAT(why({.type = 2, .socket_path = "/x", .queues = 1, .queue_sizes = {1, 1}}), HasSubstr("2 sizes"));
   EXPECT_THAT(why({.type = 2, .socket_path = "/x", .queue_sizes = std::vector<uint16_t>(65, 1)}), HasSubstr("65"));
-  for (uint16_t size : {0, 3, 65535}) {
+  for (uint16_t size : std::vector<uint16_t>{0, 3, 65535}) {
     EXPECT_THAT(why({.type = 2, .socket_path = "/x", .queue_sizes = {size}}), HasSubstr("power of two")) << size;
   }
   EXPECT_FALSE(plan(std::vector<VhostUserDevice>(17, {.type = 2, .socket_path = "/x"})));
