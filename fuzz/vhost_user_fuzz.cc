@@ -39,12 +39,12 @@ Ends make_ends() {
 class BackEndScript {
  public:
   BackEndScript(FuzzInput& input, Fd socket) : input_(input), socket_(std::move(socket)) {
-    uint64_t features = input.pick(8) == 0 ? input.take<uint64_t>() : 1ull << 32 | 1ull << 30 | input.take<uint32_t>();
-    uint64_t protocol = input.pick(8) == 0 ? input.take<uint64_t>() : kProtocolReplyAck;
+    uint64_t features = input.pick(8) == 1 ? input.take<uint64_t>() : 1ull << 32 | 1ull << 30 | input.take<uint32_t>();
+    uint64_t protocol = input.pick(8) == 1 ? input.take<uint64_t>() : kProtocolReplyAck;
     if (input.pick(2) == 0) protocol |= kProtocolMq;
     answer(Request::kGetFeatures, features);
     answer(Request::kGetProtocolFeatures, protocol);
-    if ((protocol & kProtocolMq) != 0) answer(Request::kGetQueueNum, 1 + input.pick(4));
+    if ((protocol & kProtocolMq) != 0) answer(Request::kGetQueueNum, input.pick(8) == 1 ? input.take<uint64_t>() : 1);
     if ((protocol & kProtocolConfig) != 0) answer_config();
     for (uint32_t left = input.pick(kMostAnswers); left > 0 && !input.empty(); --left) answer_anything();
     if (input.pick(4) == 0) ::shutdown(socket_.get(), SHUT_WR);
@@ -83,29 +83,30 @@ class BackEndScript {
   }
   void send(Request request, std::span<const std::byte> payload) {
     Header header{static_cast<uint32_t>(request), kVersion | kFlagReply, static_cast<uint32_t>(payload.size())};
-    if (input_.pick(32) == 0) header.request = input_.take<uint32_t>();
-    if (input_.pick(32) == 0) header.flags = input_.take<uint32_t>();
-    if (input_.pick(32) == 0) header.size = input_.take<uint32_t>();
+    if (input_.pick(32) == 1) header.request = input_.take<uint32_t>();
+    if (input_.pick(32) == 1) header.flags = input_.take<uint32_t>();
+    if (input_.pick(32) == 1) header.size = input_.take<uint32_t>();
     send(std::as_bytes(std::span(&header, 1)));
-    send(payload.first(input_.pick(32) == 0 ? input_.pick(static_cast<uint32_t>(payload.size() + 1)) : payload.size()));
+    send(payload.first(input_.pick(32) == 1 ? input_.pick(static_cast<uint32_t>(payload.size() + 1)) : payload.size()));
   }
   void answer(Request request, uint64_t value) { send(request, std::as_bytes(std::span(&value, 1))); }
   void answer_config() {
     constexpr std::array<uint32_t, 8> kSizes{96, 72, 60, 36, 24, 17, 12, 8};
     uint32_t size = kSizes[input_.pick(kSizes.size())];
     Bytes payload(sizeof(ConfigHeader) + size, input_.take<std::byte>());
-    ConfigHeader header{input_.pick(16) == 0 ? 1u : 0u, size, 0};
+    ConfigHeader header{input_.pick(16) == 1 ? 1u : 0u, size, 0};
     std::memcpy(payload.data(), &header, sizeof header);
     send(Request::kGetConfig, payload);
   }
+  // In the order in which a device with one queue is started and reset, mostly.
   void answer_anything() {
-    constexpr std::array<Request, 10> kAcknowledged{
-        Request::kSetFeatures,  Request::kSetMemTable,  Request::kSetVringNum,  Request::kSetVringBase,
-        Request::kSetVringAddr, Request::kSetVringCall, Request::kSetVringKick, Request::kSetVringEnable,
-        Request::kGetVringBase, Request::kSetConfig};
-    if (input_.pick(16) == 0) return answer_config();
-    uint32_t at = input_.pick(4) == 0 ? input_.pick(kAcknowledged.size()) : next_++ % kAcknowledged.size();
-    answer(kAcknowledged[at], input_.pick(16) == 0 ? input_.take<uint64_t>() : 0);
+    constexpr std::array<Request, 9> kInOrder{Request::kSetFeatures,  Request::kSetMemTable,    Request::kSetVringNum,
+                                              Request::kSetVringBase, Request::kSetVringAddr,   Request::kSetVringCall,
+                                              Request::kSetVringKick, Request::kSetVringEnable, Request::kGetVringBase};
+    if (input_.pick(64) == 1) return answer_config();
+    if (input_.pick(64) == 1) return answer(Request::kSetConfig, 0);
+    uint32_t at = input_.pick(64) == 1 ? input_.pick(kInOrder.size()) : next_++ % kInOrder.size();
+    answer(kInOrder[at], input_.pick(64) == 1 ? input_.take<uint64_t>() : 0);
   }
 
   FuzzInput& input_;
