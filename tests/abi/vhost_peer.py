@@ -1,5 +1,5 @@
-"""The host's side of test_vhost_device.py, where the VM is: `vhost_peer.py PROGRAM ROOT IMAGE SCRIPT QUEUES`, the last of
-which is how many queues PROGRAM asks for. The back end has two."""
+"""The host's side of test_vhost_device.py, where the VM is: `vhost_peer.py PROGRAM ROOT IMAGE SCRIPT QUEUES`, the last
+of which is how many queues PROGRAM asks for. The back end has two."""
 import os
 import shutil
 import subprocess
