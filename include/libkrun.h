@@ -226,6 +226,22 @@ int32_t krun_set_tee_config_file(uint32_t ctx_id, const char *filepath);
 #define KRUN_VIRTIO_DEVICE_SND 25
 #define KRUN_VIRTIO_DEVICE_CAN 36
 
+/* How many queues such devices have, and of which sizes, for krun_add_vhost_user_device(). */
+#define KRUN_VHOST_USER_CONSOLE_NUM_QUEUES 4
+#define KRUN_VHOST_USER_CONSOLE_QUEUE_SIZES ((uint16_t[]){128, 128, 64, 64})
+#define KRUN_VHOST_USER_RNG_NUM_QUEUES 1
+#define KRUN_VHOST_USER_RNG_QUEUE_SIZES ((uint16_t[]){256})
+#define KRUN_VHOST_USER_RTC_NUM_QUEUES 2
+#define KRUN_VHOST_USER_RTC_QUEUE_SIZES ((uint16_t[]){1024, 1024})
+#define KRUN_VHOST_USER_INPUT_NUM_QUEUES 2
+#define KRUN_VHOST_USER_INPUT_QUEUE_SIZES ((uint16_t[]){1024, 1024})
+#define KRUN_VHOST_USER_SND_NUM_QUEUES 4
+#define KRUN_VHOST_USER_SND_QUEUE_SIZES ((uint16_t[]){64, 64, 64, 64})
+#define KRUN_VHOST_USER_VSOCK_NUM_QUEUES 3
+#define KRUN_VHOST_USER_VSOCK_QUEUE_SIZES ((uint16_t[]){128, 128, 128})
+#define KRUN_VHOST_USER_CAN_NUM_QUEUES 3
+#define KRUN_VHOST_USER_CAN_QUEUE_SIZES ((uint16_t[]){64, 64, 64})
+
 /* Taken note of: callers set them whether they have a GPU or not. */
 int32_t krun_set_gpu_options(uint32_t ctx_id, uint32_t virgl_flags);
 int32_t krun_set_gpu_options2(uint32_t ctx_id, uint32_t virgl_flags, uint64_t shm_size);
@@ -239,7 +255,10 @@ int32_t krun_set_display_backend(uint32_t ctx_id, const void *display_backend, s
 int32_t krun_add_input_device(uint32_t ctx_id, const void *config_backend, size_t config_backend_size,
                               const void *events_backend, size_t events_backend_size);
 int32_t krun_add_input_device_fd(uint32_t ctx_id, int input_fd);
-/* `num_queues` 0: as many as the back end has. `queue_sizes` ends with 0, or is NULL. */
+/* A device that another process serves: the back end that listens on `socket_path` when the VM starts. `device_type` is
+ * virtio's number; KRUN_VIRTIO_DEVICE_RNG takes the place of the VM's own. `name`, which may be NULL, is for messages.
+ * `num_queues` 0: as many as the back end has; then `queue_sizes` ends with 0, and its last size counts for the queues
+ * behind, too. Else it has `num_queues` sizes. NULL: each has 256. */
 int32_t krun_add_vhost_user_device(uint32_t ctx_id, uint32_t device_type, const char *socket_path, const char *name,
                                    uint16_t num_queues, const uint16_t *queue_sizes);
 

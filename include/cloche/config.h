@@ -15,6 +15,7 @@
 #include "cloche/console.h"
 #include "cloche/network.h"
 #include "cloche/tsi.h"
+#include "cloche/vhost_user.h"
 
 namespace cloche {
 
@@ -249,6 +250,8 @@ struct Config {
   std::vector<GuestConsole> consoles{};
   // Its disks. Only a root is mounted; the others are the command's to use.
   std::vector<Disk> disks{};
+  // Devices that other processes serve. For a Vm, not for a sandbox.
+  std::vector<VhostUserDevice> vhost_user{};
   // Virtual CPUs, 1 to 16; more than the host has take turns.
   uint32_t cpus = 1;
   // The guest's whole memory in MiB; the host gives what is touched.

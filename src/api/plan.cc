@@ -51,6 +51,7 @@ Result<Plan> make_plan(const Config& config, const Installation& installation) {
   TRY(plan_consoles(config, plan));
   TRY(plan_kernel(config, installation, plan));
   TRY(plan_tsi(config, plan));
+  TRY(plan_vhost_user(config, plan));
   plan.vm.log_level = static_cast<uint8_t>(config.verbosity);
   return plan;
 }

@@ -38,6 +38,7 @@ Result<void> plan_boot(const Config& config, Plan& plan);      // plan_boot.cc, 
 Result<void> plan_kernel(const Config& config, const Installation& installation, Plan& plan);  // plan_kernel.cc
 // plan_consoles.cc, after plan_boot and plan_command
 Result<void> plan_consoles(const Config& config, Plan& plan);
-Result<void> plan_tsi(const Config& config, Plan& plan);  // plan_tsi.cc, after plan_kernel and plan_vsock
+Result<void> plan_tsi(const Config& config, Plan& plan);         // plan_tsi.cc, after plan_kernel and plan_vsock
+Result<void> plan_vhost_user(const Config& config, Plan& plan);  // plan_vhost_user.cc, after plan_disks
 
 }  // namespace cloche

@@ -194,6 +194,8 @@ Result<void> plan_sandbox(const SandboxConfig& config) {
     return fail(ErrorCode::kUnsupported, "vsock ports: a sandbox has none so far; a Vm has");
   if (!config.vm.consoles.empty())
     return fail(ErrorCode::kUnsupported, "consoles: a sandbox has none so far; a Vm has");
+  if (!config.vm.vhost_user.empty())
+    return fail(ErrorCode::kUnsupported, "vhost-user devices: a sandbox has none so far; a Vm has");
   if (config.vm.tsi) return fail(ErrorCode::kUnsupported, "TSI: a sandbox has none; a Vm has");
   if (!is_recorded(config.vm))
     return fail(ErrorCode::kUnsupported,

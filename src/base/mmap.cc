@@ -18,6 +18,13 @@ Result<Mmap> Mmap::file(int fd, size_t size, size_t offset) {
   return Mmap(static_cast<std::byte*>(data), size);
 }
 
+Result<Mmap> Mmap::shared(int fd, size_t size, size_t offset) {
+  void* data =
+      ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, static_cast<off_t>(offset));
+  if (data == MAP_FAILED) return fail_errno("map " + std::to_string(size) + " bytes of shared memory");
+  return Mmap(static_cast<std::byte*>(data), size);
+}
+
 Mmap::Mmap(Mmap&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 
 Mmap& Mmap::operator=(Mmap&& other) noexcept {

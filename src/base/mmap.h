@@ -18,6 +18,9 @@ class Mmap {
   // SIGBUS.
   static Result<Mmap> file(int fd, size_t size, size_t offset = 0);
 
+  // `size` bytes of `fd` from `offset` (page-aligned), shared with whoever else maps them.
+  static Result<Mmap> shared(int fd, size_t size, size_t offset);
+
   Mmap() = default;
   Mmap(Mmap&& other) noexcept;
   Mmap& operator=(Mmap&& other) noexcept;

@@ -136,6 +136,9 @@ void add_machine_flags(CLI::App& app, RunRequest& request) {
         return text.empty() ? fail(ErrorCode::kInvalidArgument, "the path is empty") : Result<void>();
       });
   add(app, kGroup,
+      {"--vhost-user", "TYPE=SOCKET[,OPTION,...]", "A device that another process serves; see docs/vhost-user.md"},
+      [&](const std::string& text) { return append(parse_vhost_user(text), config.vhost_user); });
+  add(app, kGroup,
       {"--machine", "auto|never|always", "Where KVM is missing or software: use the emulated machine (default auto)"},
       [&](const std::string& text) {
         static const std::map<std::string, MachineUse> kChoices{

@@ -29,6 +29,8 @@ Result<Share> parse_share(const std::string& text);
 Result<Disk> parse_disk(const std::string& text);
 // The same with options of a root: what is parsed goes behind `config`'s disks, and is its root.
 Result<void> parse_root_disk(const std::string& text, Config& config);
+// "TYPE=SOCKET[,OPTION...]", of which SOCKET has no commas.
+Result<VhostUserDevice> parse_vhost_user(const std::string& text);
 // "nofile=1024" or "nofile=1024:2048"; "unlimited" or -1 for none.
 Result<Limit> parse_limit(const std::string& text);
 // "SOCKET", and behind commas, in any order, "listen" or "connect", and "agent" or "command". SOCKET may have commas.

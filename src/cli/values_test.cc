@@ -31,6 +31,21 @@ TEST(Values, Disks) {
     EXPECT_FALSE(parse_disk(bad)) << bad;
 }
 
+TEST(Values, VhostUserDevices) {
+  VhostUserDevice device = parse_vhost_user("block=/a=b.sock,queues=2,size=64,size=128,name=a disk").value();
+  EXPECT_EQ(device.type, 2u);
+  EXPECT_EQ(device.socket_path, "/a=b.sock");
+  EXPECT_EQ(device.queues, 2u);
+  EXPECT_THAT(device.queue_sizes, ElementsAre(64, 128));
+  EXPECT_EQ(device.name, "a disk");
+  EXPECT_EQ(parse_vhost_user("42=x").value().type, 42u);
+  EXPECT_EQ(parse_vhost_user("sound=x").value().type, 25u);
+  for (const char* bad :
+       {"", "block", "block=", "=x", "disk=x", "4x=x", "-1=x", "block=x,", "block=x,queues", "rng=,size=1",
+        "block=x,queues=", "block=x,size=65536", "block=x,size=-1", "block=x,color=red"})
+    EXPECT_FALSE(parse_vhost_user(bad)) << bad;
+}
+
 TEST(Values, RootDisks) {
   Config config;
   config.disks.resize(1);

@@ -80,6 +80,7 @@ struct Context {
   bool has_implicit_console = true;
   std::vector<AddedConsole> consoles{};
   std::vector<GuestConsole> serial_consoles{};
+  std::vector<VhostUserDevice> vhost_user{};
   // Its ways out.
   VsockChoice vsock = VsockChoice::kImplicit;
   uint32_t tsi_features = 0;

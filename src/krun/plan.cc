@@ -195,6 +195,7 @@ Result<Config> plan(const Context& context) {
   if (planned) planned = plan_consoles(context, config);
   if (!planned) return std::unexpected(std::move(planned).error());
   plan_disks(context, config);
+  config.vhost_user = context.vhost_user;
   plan_ways_out(context, config);
   if (config.first_program == FirstProgram::kCloche)
     plan_command(context, config);

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/layout.h"
 #include "hypervisor/kvm/kvm.h"
 #include "machine/machine.h"
+#include "virtio/spec.h"
 #include "wire/agent.h"
 
 namespace cloche {
@@ -58,7 +61,8 @@ Result<std::unique_ptr<Machine>> Machine::create(MachineConfig config, Timeline 
 }
 
 Result<void> Machine::create_memory() {
-  memory_ = TRY(GuestMemory::create(x86_64::memory_ranges(config_.memory_mib)));
+  auto sharing = config_.vhost_user.empty() ? GuestMemory::Sharing::kPrivate : GuestMemory::Sharing::kShared;
+  memory_ = TRY(GuestMemory::create(x86_64::memory_ranges(config_.memory_mib), sharing));
   return {};
 }
 
@@ -79,7 +83,7 @@ Result<void> Machine::create_devices() {
     vsock_.impersonate(std::move(*config_.tsi));
   }
   // vsock first: PID 1 is waiting for it.
-  TRY(add_device(vsock_, "vsock"));
+  if (!is_served_elsewhere(virtio::kIdVsock)) TRY(add_device(vsock_, "vsock"));
   TRY(create_consoles());
   if (way_in_ == WayIn::kShare) config_.shares.push_back(TRY(make_first_share()));
   auto descriptors = fs::Descriptors::among(config_.shares.size());
@@ -97,13 +101,32 @@ Result<void> Machine::create_devices() {
         TRY(block::Block::create(std::move(disk.options), std::move(disk.image), config_.log, loop_.get())));
     TRY(add_device(*disks_.back(), std::move(name)));
   }
-  TRY(add_device(rng_, "rng"));
+  if (!is_served_elsewhere(virtio::kIdRng)) TRY(add_device(rng_, "rng"));
   for (MachineNetwork& network : config_.networks) {
     networks_.push_back(std::make_unique<net::Net>(network.options, std::move(network.back_end), *loop_, config_.log));
     TRY(add_device(*networks_.back(), fmt::format("net {}", networks_.size() - 1)));
   }
+  TRY(create_vhost_user());
   timeline_.mark("create devices");
   return {};
+}
+
+// Behind all others, whose names in the guest they leave alone: the first of them is vdb where one disk is ours.
+Result<void> Machine::create_vhost_user() {
+  for (MachineVhostUser& device : config_.vhost_user) {
+    std::string name = device.options.name;
+    auto made = vhost_user::FrontEnd::create(std::move(device.options), std::move(device.back_end),
+                                             {memory_, *loop_, config_.log});
+    if (!made) return std::unexpected(std::move(made).error().in(name));
+    vhost_user_.push_back(std::move(*made));
+    TRY(add_device(*vhost_user_.back(), std::move(name)));
+  }
+  return {};
+}
+
+bool Machine::is_served_elsewhere(uint32_t type) const {
+  return std::ranges::any_of(config_.vhost_user,
+                             [&](const MachineVhostUser& device) { return device.options.type == type; });
 }
 
 Result<void> Machine::add_device(virtio::Device& device, std::string name) {

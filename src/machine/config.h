@@ -16,6 +16,7 @@
 #include "devices/console_ports.h"
 #include "devices/fs/fs.h"
 #include "devices/net/net.h"
+#include "devices/vhost_user/front_end.h"
 #include "devices/vsock/tsi_options.h"
 #include "wire/guest.h"
 
@@ -59,6 +60,11 @@ struct MachineConsole {
   std::vector<ConsolePort> ports;
 };
 
+struct MachineVhostUser {
+  vhost_user::Options options;
+  vhost_user::BackEnd back_end;
+};
+
 struct MachineConfig {
   unsigned cpus = 1;
   uint64_t memory_mib = 512;
@@ -72,6 +78,7 @@ struct MachineConfig {
   std::vector<MachineNetwork> networks;  // eth0, eth1 ...
   std::vector<MachineDisk> disks;        // vda, vdb ...
   std::vector<MachineConsole> consoles;
+  std::vector<MachineVhostUser> vhost_user;
   std::optional<vsock::TsiOptions> tsi;  // The guest's programs use the host's sockets.
   wire::Start start;
   // The command's streams on this side: stdin (or the terminal), stdout, stderr. An empty one is not connected.

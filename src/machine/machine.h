@@ -87,6 +87,8 @@ class Machine {
   Result<void> load_boot_image();
   Result<void> create_cpus();
 
+  Result<void> create_vhost_user();
+  bool is_served_elsewhere(uint32_t type) const;
   Result<void> add_device(virtio::Device& device, std::string name);
   // consoles.cc
   Result<void> create_consoles();
@@ -158,6 +160,7 @@ class Machine {
   std::vector<std::unique_ptr<fs::Fs>> shares_;
   std::vector<std::unique_ptr<net::Net>> networks_;
   std::vector<std::unique_ptr<block::Block>> disks_;
+  std::vector<std::unique_ptr<vhost_user::FrontEnd>> vhost_user_;
   std::vector<MemoryRegion> windows_;
   std::vector<uint64_t> seen_repairs_;  // Loop thread: of windows, how many each vCPU has been told of.
   std::vector<std::unique_ptr<VmIrq>> irqs_;

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/mmap.h"
 #include "base/result.h"
 
@@ -23,6 +24,7 @@ struct GuestAddr {
 struct MemoryRegion {
   GuestAddr start;
   std::span<std::byte> bytes;
+  uint64_t file_offset = 0;  // In GuestMemory::file(), where there is one.
 };
 
 // Owns the guest's memory. Its layout is fixed at create(); any thread may use it afterwards. The guest writes to it at
@@ -33,8 +35,12 @@ class GuestMemory {
     GuestAddr start;
     uint64_t size;  // In bytes, a multiple of 4 KiB.
   };
+  enum class Sharing : uint8_t {
+    kPrivate,
+    kShared,  // In a file that other processes can be given; none of them can make it smaller under our feet.
+  };
   // Maps zeroed memory for each range; ranges ascend and do not touch each other's bytes.
-  static Result<GuestMemory> create(std::span<const Range> ranges);
+  static Result<GuestMemory> create(std::span<const Range> ranges, Sharing sharing = Sharing::kPrivate);
 
   // The `size` bytes at `address` as this process sees them. Fails (kGuest) unless all of them lie in one region; a
   // size of 0 is fine anywhere inside or at the end of a region.
@@ -66,8 +72,13 @@ class GuestMemory {
 
   std::span<const MemoryRegion> regions() const { return regions_; }
   uint64_t size() const;  // All regions together, in bytes.
+  // What the regions are mappings of, for Sharing::kShared; else -1.
+  int file() const { return file_.get(); }
 
  private:
+  Result<void> add(const Range& range, uint64_t file_offset);
+
+  Fd file_;
   std::vector<Mmap> mappings_;
   std::vector<MemoryRegion> regions_, windows_;
 };

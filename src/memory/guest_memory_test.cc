@@ -1,8 +1,10 @@
 #include "memory/guest_memory.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <array>
+#include <cstring>
 
 namespace cloche {
 namespace {
@@ -40,6 +42,23 @@ TEST(GuestMemory, RefusesOverlapAndFragments) {
   EXPECT_FALSE(GuestMemory::create(odd));
   std::array none{GuestMemory::Range{{0}, 0}};
   EXPECT_FALSE(GuestMemory::create(none));
+}
+
+TEST(GuestMemory, SharedMemoryIsOneFileThatKeepsItsSize) {
+  std::array ranges{GuestMemory::Range{{0}, 0x4000}, GuestMemory::Range{{0x1'0000'0000}, 0x2000}};
+  auto memory = GuestMemory::create(ranges, GuestMemory::Sharing::kShared).value();
+  ASSERT_TRUE(memory.store<uint32_t>({0x1'0000'1000}, 0x12345678));
+  EXPECT_EQ(memory.regions()[1].file_offset, 0x4000u);
+  // Another process's view of it.
+  Mmap other = Mmap::shared(memory.file(), 0x6000, 0).value();
+  uint32_t seen = 0;
+  std::memcpy(&seen, other.data() + 0x5000, sizeof seen);
+  EXPECT_EQ(seen, 0x12345678u);
+  other.bytes()[0x10] = std::byte{7};
+  EXPECT_EQ(memory.load<uint8_t>({0x10}).value(), 7);
+  EXPECT_NE(::ftruncate(memory.file(), 0x1000), 0);
+  EXPECT_NE(::ftruncate(memory.file(), 0x10000), 0);
+  EXPECT_EQ(two_regions().file(), -1);
 }
 
 }  // namespace

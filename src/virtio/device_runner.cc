@@ -54,6 +54,7 @@ Result<void> DeviceRunner::map_queues(const Layouts& layouts) {
 }
 
 Result<void> DeviceRunner::watch_kicks() {
+  if (!is_served_here()) return {};
   for (unsigned i = 0; i < queues_.size(); ++i) {
     kicks_[i].drain();  // Kicks from before DRIVER_OK mean nothing.
     if (!queues_[i].ready()) continue;
@@ -82,6 +83,7 @@ void DeviceRunner::serve(unsigned index) {
 }
 
 void DeviceRunner::serve_pending() {
+  if (!is_served_here()) return;
   for (int round = 0; round < kMostPendingRounds; ++round) {
     bool any = false;
     for (unsigned i = 0; i < queues_.size(); ++i) {
@@ -100,6 +102,10 @@ void DeviceRunner::interrupt(unsigned index) {
 void DeviceRunner::config_changed() {
   registers_.config_generation.fetch_add(1);
   raise(mmio::kInterruptConfig);
+}
+
+void DeviceRunner::pass_interrupt() {
+  if (!broken_) raise(mmio::kInterruptQueue);
 }
 
 void DeviceRunner::fault(Error error) {

@@ -56,12 +56,15 @@ class DeviceRunner final : public Driver {
   Queue& queue(unsigned index) override { return queues_[index]; }
   void interrupt(unsigned index) override;
   void config_changed() override;
+  int kick_fd(unsigned index) const override { return kicks_[index].fd(); }
+  void pass_interrupt() override;
   void fault(Error error) override;
 
  private:
   Result<void> map_queues(const Layouts& layouts);
   Result<void> watch_kicks();
   void unwatch_kicks();
+  bool is_served_here() const { return device_.served() == Served::kHere; }
   void serve(unsigned index);
   void raise(uint32_t cause);
   void report(const Error& error);

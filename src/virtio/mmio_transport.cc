@@ -191,7 +191,10 @@ void MmioTransport::write_queue_register(uint64_t offset, uint32_t value) {
   }
 }
 
+// Who serves a queue elsewhere has its kick too, and could make a write to it wait for good. No guest's notification
+// comes here then: the hypervisor takes them all.
 void MmioTransport::notify(uint32_t index) const {
+  if (device_.served() == Served::kElsewhere) return;
   if ((status() & kStatusDriverOk) == 0 || index >= kicks_.size()) return;
   kicks_[index].signal();
 }
@@ -216,7 +219,7 @@ void MmioTransport::write_status(uint32_t value) {
   }
 }
 
-uint64_t MmioTransport::offered_features() const { return device_.features() | kRingFeatures; }
+uint64_t MmioTransport::offered_features() const { return device_.features() | device_.ring_features(); }
 
 bool MmioTransport::accept_features() const {
   std::lock_guard lock(mutex_);

@@ -25,7 +25,8 @@ class MmioTransport final : public BusDevice {
   // Resets the device, on the loop if that runs.
   ~MmioTransport() override;
 
-  // One per queue: signalled by KVM (ioeventfd) or by a register write that reached user space.
+  // One per queue: signalled by KVM (ioeventfd) or, for a device that is served here, by a register write that reached
+  // user space.
   std::span<const EventFd> kicks() const { return kicks_; }
 
   // On vCPU threads, never on the loop's.

@@ -71,6 +71,7 @@ class Queue {
 
   bool ready() const { return memory_ != nullptr; }
   uint16_t size() const { return layout_.size; }
+  const QueueLayout& layout() const { return layout_; }
 
   // The next request, or nothing when there is none. When there is none and event index is on, asks to be notified of
   // the next and looks once more, so that no kick is lost.

@@ -7,6 +7,7 @@
 #include "machine/host_root.h"
 #include "vmm/open_consoles.h"
 #include "vmm/open_tsi.h"
+#include "vmm/open_vhost_user.h"
 
 namespace cloche {
 namespace {
@@ -147,6 +148,7 @@ Result<MachineConfig> build_config(wire::VmConfig config, Log log, Companions& c
   machine.networks = TRY(open_networks(config, companions));
   machine.tsi = TRY(open_tsi(config.tsi));
   machine.consoles = TRY(open_consoles(config.consoles));
+  machine.vhost_user = TRY(open_vhost_user(config.vhost_user));
   if (!config.console_path.empty())
     machine.console = TRY(open_file(config.console_path, O_WRONLY | O_CREAT | O_TRUNC | O_NOCTTY, 0644));
   machine.start = std::move(config.start);

@@ -179,6 +179,30 @@ void get_consoles(Reader& from, std::vector<VmConsole>& consoles) {
   }
 }
 
+void put_vhost_user(Writer& to, const std::vector<VmVhostUser>& devices) {
+  to.put(static_cast<uint32_t>(devices.size()));
+  for (const VmVhostUser& device : devices) {
+    to.put(device.type);
+    put_text(to, device.socket_path);
+    put_text(to, device.name);
+    to.put(device.queues);
+    to.put(static_cast<uint32_t>(device.queue_sizes.size()));
+    for (uint16_t size : device.queue_sizes) to.put(size);
+  }
+}
+
+void get_vhost_user(Reader& from, std::vector<VmVhostUser>& devices) {
+  devices.resize(from.count(20));
+  for (VmVhostUser& device : devices) {
+    from.get(device.type);
+    from.get(device.socket_path);
+    from.get(device.name);
+    from.get(device.queues);
+    device.queue_sizes.resize(from.count(sizeof(uint16_t)));
+    for (uint16_t& size : device.queue_sizes) from.get(size);
+  }
+}
+
 void put_shares(Writer& to, const std::vector<VmShare>& shares) {
   to.put(static_cast<uint32_t>(shares.size()));
   for (const VmShare& share : shares) {
@@ -386,6 +410,7 @@ std::vector<std::byte> encode(const VmConfig& config) {
   put_networks(to, config.networks);
   put_tsi(to, config.tsi);
   put_consoles(to, config.consoles);
+  put_vhost_user(to, config.vhost_user);
   to.put(config.timeout_ms);
   to.put(config.log_level);
   to.put(config.began_ns);
@@ -412,6 +437,7 @@ bool decode(std::span<const std::byte> payload, VmConfig& config) {
   known = get_networks(from, config.networks) && known;
   get_tsi(from, config.tsi);
   get_consoles(from, config.consoles);
+  get_vhost_user(from, config.vhost_user);
   from.get(config.timeout_ms);
   from.get(config.log_level);
   from.get(config.began_ns);

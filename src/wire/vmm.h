@@ -158,6 +158,15 @@ struct VmVsockPort {
   bool listens = false;     // We do, on the socket, and the guest on the port; else both the other way round.
 };
 
+// VhostUserDevice of cloche/vhost_user.h.
+struct VmVhostUser {
+  uint32_t type = 0;
+  std::string socket_path{};  // Absolute.
+  std::string name{};
+  uint32_t queues = 0;  // 0: as many as the back end has.
+  std::vector<uint16_t> queue_sizes{};
+};
+
 // A TCP port of the guest that is one of the host's.
 struct VmTsiPort {
   std::string address{};  // Of the host, IPv4.
@@ -217,6 +226,7 @@ struct VmConfig {
   std::vector<VmNetwork> networks;  // start.interfaces says what the guest does with them.
   VmTsi tsi;
   std::vector<VmConsole> consoles;
+  std::vector<VmVhostUser> vhost_user;
   uint64_t timeout_ms = 0;  // 0: none.
   uint8_t log_level = 1;    // LogLevel of base/log.h.
   uint64_t began_ns = 0;    // CLOCK_MONOTONIC when libcloche began, for the timeline.

@@ -38,6 +38,9 @@ VmConfig full_config() {
                 .unix_directories = {"/run", "/"}};
   config.consoles = {{.is_serial = true, .ports = {{"", true, 4, -1}}},
                      {.ports = {{"first", true, 5, 6}, {"second", false, -1, 7}}}};
+  config.vhost_user = {
+      {.type = 2, .socket_path = "/run/disk.sock", .name = "disk", .queues = 3, .queue_sizes = {64, 32768}},
+      {.type = 4, .socket_path = "/rng"}};
   config.disks = {{.path = "/disk", .format = 1, .read_only = true, .serial = "s", .backing_path = "/base"},
                   {.path = "/other", .sync = 0, .direct = true}};
   config.timeout_ms = 1500;

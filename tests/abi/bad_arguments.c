@@ -44,6 +44,7 @@ static void unknown_contexts(void) {
     CHECK(krun_setgid(id, 1), -ENOENT);
     CHECK(krun_set_gpu_options(id, 0), -ENOENT);
     CHECK(krun_set_snd_device(id, true), -ENOENT);
+    CHECK(krun_add_vhost_user_device(id, KRUN_VIRTIO_DEVICE_RNG, "/x", NULL, 0, NULL), -ENOENT);
     CHECK(krun_vm_pause(id), -ENOENT);
     CHECK(krun_vm_resume(id), -ENOENT);
     CHECK(krun_start_enter(id), -ENOENT);
@@ -70,6 +71,8 @@ static void nothing_where_something_belongs(uint32_t id) {
   CHECK(krun_set_console_output(id, NULL), -EINVAL);
   CHECK(krun_set_kernel(id, NULL, KRUN_KERNEL_FORMAT_ELF, NULL, NULL), -EINVAL);
   CHECK(krun_set_kernel_console(id, NULL), -EINVAL);
+  CHECK(krun_add_vhost_user_device(id, KRUN_VIRTIO_DEVICE_RNG, NULL, NULL, 0, NULL), -EINVAL);
+  CHECK(krun_add_vhost_user_device(id, KRUN_VIRTIO_DEVICE_RNG, "", "", 0, NULL), -EINVAL);
   CHECK(krun_get_default_init(NULL, NULL), -EINVAL);
   CHECK(krun_fs_add_overlay_dir(id, "a", NULL, 0755), -EINVAL);
   CHECK(krun_fs_add_overlay_file(id, "a", "x", NULL, 5, 0644, false), -EINVAL);
@@ -82,7 +85,17 @@ static void numbers_and_texts_out_of_range(uint32_t id) {
       {"7", NULL}, {"7=1", NULL}, {"x=1:2", NULL}, {"16=1:2", NULL}, {"7=1:", NULL}, {"7=-1:2", NULL}};
   const char *const maps[][3] = {{"80", NULL, NULL},           {"0:80", NULL, NULL},       {"80:65536", NULL, NULL},
                                  {"80:80", "80:81", NULL},     {"81:80", "82:80", NULL},   {":", NULL, NULL}};
+  static uint16_t many[100];
+  const uint16_t odd[] = {64, 3, 0};
   size_t i;
+  for (i = 0; i < 100; ++i) many[i] = 64;
+  CHECK(krun_add_vhost_user_device(id, 0, "/x", NULL, 0, NULL), -EINVAL);
+  CHECK(krun_add_vhost_user_device(id, KRUN_VIRTIO_DEVICE_SND, "/x", NULL, 65, many), -EINVAL);
+  CHECK(krun_add_vhost_user_device(id, KRUN_VIRTIO_DEVICE_SND, "/x", NULL, 2, odd), -EINVAL);
+  CHECK(krun_add_vhost_user_device(id, KRUN_VIRTIO_DEVICE_SND, "/x", NULL, 3, odd), -EINVAL);
+  CHECK(krun_add_vhost_user_device(id, KRUN_VIRTIO_DEVICE_SND, "/x", NULL, 0, odd), -EINVAL);
+  CHECK(krun_add_vhost_user_device(id, KRUN_VIRTIO_DEVICE_SND, "/x", NULL, 64, many), 0);
+  CHECK(krun_add_vhost_user_device(id, KRUN_VIRTIO_DEVICE_RNG, "/x", "dice", 1, odd), 0);
   for (i = 0; i < sizeof endless / sizeof endless[0]; ++i) endless[i] = "x";
   endless[sizeof endless / sizeof endless[0] - 1] = NULL;
   CHECK(strlen(long_tag), 37);

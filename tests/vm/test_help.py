@@ -20,6 +20,7 @@ FLAGS = (
     "-t",
     "--timeout",
     "--kernel",
+    "--vhost-user",
     "--console",
     "-q",
     "--timings",

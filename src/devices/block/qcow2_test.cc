@@ -227,7 +227,8 @@ TEST_F(Qcow2Test, OnTopOfABackingFile) {
 }
 
 TEST_F(Qcow2Test, WhatIsNotSupportedIsNamed) {
-  make("--object secret,id=s,data=secret1 -o encrypt.format=luks,encrypt.key-secret=s");
+  make();
+  patch(32 + 3, {2});  // The header's crypt_method: LUKS. To make one, qemu-img needs a processor that is not busy.
   EXPECT_NE(why_not().find("encryption"), std::string::npos);
   make("-o extended_l2=on");
   EXPECT_NE(why_not().find("extended L2"), std::string::npos);

@@ -55,7 +55,8 @@ class FakeMemory {
   static constexpr uint64_t kBuffers = kRingSpan * kMaxQueues;
   static constexpr uint64_t kSize = 128 << 20;
 
-  FakeMemory() : memory_(GuestMemory::create(std::array{GuestMemory::Range{{0}, kSize}}).value()) {}
+  explicit FakeMemory(GuestMemory::Sharing sharing = GuestMemory::Sharing::kPrivate)
+      : memory_(GuestMemory::create(std::array{GuestMemory::Range{{0}, kSize}}, sharing).value()) {}
 
   const GuestMemory& guest() const { return memory_; }
   // Shared memory of a device, behind the buffers.
@@ -276,7 +277,7 @@ class FakeDriver final : public Driver {
  public:
   // Activates `device` with `acked` of the features that it and the ring offer, every queue at its largest size.
   explicit FakeDriver(Device& device, uint64_t acked = ~0ull)
-      : device_(device), features_(acked & (device.features() | kRingFeatures)) {
+      : device_(device), features_(acked & (device.features() | device.ring_features())) {
     start();
   }
   ~FakeDriver() override {
@@ -365,6 +366,9 @@ class FakeDriver final : public Driver {
     if (queues_[index].take_interrupt()) ++interrupts_[index];
   }
   void config_changed() override { ++config_changes_; }
+  // For devices that are served elsewhere, which a whole transport is for.
+  int kick_fd(unsigned) const override { return -1; }
+  void pass_interrupt() override {}
   void fault(Error error) override {
     if (!fault_) fault_ = std::move(error);
   }
