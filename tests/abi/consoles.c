@@ -28,7 +28,8 @@ static struct ends make_pipe(void) {
   return ends;
 }
 
-static struct ends to_data, from_data, to_default, from_default, error_default, to_serial, from_serial;
+static struct ends to_data, from_data, to_default, from_default, error_default, to_serial, from_serial, to_second,
+    from_second;
 static int master, slave;
 
 static void run(char** argv) {
@@ -50,6 +51,8 @@ static void run(char** argv) {
   CHECK(krun_add_virtio_console_default(id, -1, 1, 2), 0);
   CHECK(krun_add_virtio_console_default(id, to_default.out, from_default.in, error_default.in), 0);
   CHECK(krun_add_serial_console_default(id, to_serial.out, from_serial.in), 0);
+  CHECK(krun_add_serial_console_default(id, to_second.out, from_second.in), 0);
+  CHECK(krun_add_serial_console_default(id, -1, -1), -EINVAL); /* Two are the most. */
   /* What there cannot be. */
   CHECK(krun_add_console_port_tty(id, console, "pipe", to_data.out), -ENOTTY);
   CHECK(krun_add_console_port_tty(id, console, "none", -1), -EINVAL);
@@ -95,6 +98,8 @@ int main(int argc, char** argv) {
   error_default = make_pipe();
   to_serial = make_pipe();
   from_serial = make_pipe();
+  to_second = make_pipe();
+  from_second = make_pipe();
   child = fork();
   if (child == 0) run(argv);
   close(to_data.out);
@@ -113,6 +118,8 @@ int main(int argc, char** argv) {
   show("default", error_default.out);
   say(to_serial.in, "a line that is longer than the sixteen bytes of the FIFO\n");
   show("serial", from_serial.out);
+  say(to_second.in, "the other line\n");
+  show("second", from_second.out);
   waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : 99;
 }

@@ -50,7 +50,7 @@ static void tell_size(int tty) {
 }
 
 int main(void) {
-  int tty = terminal("/dev/hvc0"), serial = terminal("/dev/ttyS0");
+  int tty = terminal("/dev/hvc0"), serial = terminal("/dev/ttyS0"), second = terminal("/dev/ttyS1");
   int data = open_port("data", O_RDWR), in = open_port("krun-stdin", O_RDONLY);
   int out = open_port("krun-stdout", O_WRONLY), error = open_port("krun-stderr", O_WRONLY);
   if (data < 0 || in < 0 || out < 0 || error < 0) return 2;
@@ -62,7 +62,9 @@ int main(void) {
   dprintf(out, "then its end: %s\n", line_of(in));
   dprintf(error, "error\n");
   dprintf(serial, "serial: %s\n", line_of(serial));
+  dprintf(second, "second: %s\n", line_of(second));
   tcdrain(serial);
+  tcdrain(second);
   tcdrain(tty);
   return 7;
 }

@@ -10,6 +10,7 @@ default: out: more bytes
 default: then its end: 
 default: error
 serial: serial: a line that is longer than the sixteen bytes of the FIFO
+second: second: the other line
 """
 
 
