@@ -21,8 +21,13 @@ class FuzzInput {
     rest_ = rest_.subspan(size);
     return value;
   }
-  // One of 0 .. below-1.
-  uint32_t pick(uint32_t below) { return take<uint32_t>() % below; }
+  // One of 0 .. below-1, from as few bytes as that needs: the fuzzer begins with short inputs, and each is to hold
+  // much.
+  uint32_t pick(uint32_t below) {
+    if (below <= 1u << 8) return take<uint8_t>() % below;
+    if (below <= 1u << 16) return take<uint16_t>() % below;
+    return take<uint32_t>() % below;
+  }
 
  private:
   std::span<const uint8_t> rest_;

@@ -213,6 +213,15 @@ void do_sync(State& state) {
   expect_error(state, "fsync", err(data_only ? ::fdatasync(handle->fd) : ::fsync(handle->fd)), 0);
 }
 
+// What is read next comes from below the page cache.
+void do_forget(State& state) {
+  Handle* handle = pick_handle(state);
+  if (handle == nullptr) return;
+  say(state, "fsync and forget", handle->fd);
+  expect_error(state, "fsync", err(::fsync(handle->fd)), 0);
+  expect_error(state, "fadvise", ::posix_fadvise(handle->fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+}
+
 void do_copy(State& state) {
   Handle *from = pick_handle(state), *to = pick_handle(state);
   if (from == nullptr || from->direct() || to->direct()) return;  // Direct copies must be aligned.

@@ -27,7 +27,7 @@ constexpr Weighted kActs[] = {
     {do_seek, 3, 4},        {do_map, 5, 10},      {do_keep_map, 1, 2},      {do_use_map, 3, 12}, {do_drop_map, 1, 1},
     {do_make, 10, 0},       {do_unlink, 6, 0},    {do_rmdir, 2, 0},         {do_rename, 10, 0},  {do_link, 4, 0},
     {do_link_handle, 2, 0}, {do_stat, 6, 2},      {do_chmod, 2, 1},         {do_times, 2, 2},    {do_stat_handle, 3, 2},
-    {do_readlink, 2, 0},    {do_list, 4, 0},
+    {do_readlink, 2, 0},    {do_list, 4, 0},      {do_forget, 1, 2},        {do_shift, 2, 3},
 };
 constexpr uint64_t kCheckEach = 500;  // Operations between two looks at everything.
 
@@ -61,6 +61,7 @@ Features probe() {
   features.direct = opens(O_DIRECT | O_RDWR);
   features.zero_range = ::fallocate(fd, FALLOC_FL_ZERO_RANGE, 0, kPage) == 0;
   features.shared_map = maps(fd);
+  features.shift = ::fallocate(fd, FALLOC_FL_INSERT_RANGE, 0, kPage) == 0;
   ::close(fd);
   features.whiteout = ::renameat2(AT_FDCWD, "probe", AT_FDCWD, "probed", RENAME_WHITEOUT) == 0;
   ::unlink("probed");
@@ -136,8 +137,9 @@ int main(int argc, char** argv) {
   ::umask(0);
   prepare(state);
   const Features& has = state.features;
-  std::printf("seed %lu; has%s%s%s%s%s\n", state.seed, has.direct ? " direct" : "", has.zero_range ? " zero-range" : "",
-              has.shared_map ? " shared-map" : "", has.tmpfile ? " tmpfile" : "", has.whiteout ? " whiteout" : "");
+  std::printf("seed %lu; has%s%s%s%s%s%s\n", state.seed, has.direct ? " direct" : "",
+              has.zero_range ? " zero-range" : "", has.shared_map ? " shared-map" : "", has.tmpfile ? " tmpfile" : "",
+              has.whiteout ? " whiteout" : "", has.shift ? " shift" : "");
   std::fflush(stdout);
   run(state, limits);
   std::printf("%lu operations, no difference\n", state.operation);

@@ -24,6 +24,7 @@ struct Features {
   bool shared_map = false;  // MAP_SHARED.
   bool tmpfile = false;     // O_TMPFILE.
   bool whiteout = false;    // RENAME_WHITEOUT.
+  bool shift = false;       // FALLOC_FL_COLLAPSE_RANGE and FALLOC_FL_INSERT_RANGE.
 };
 
 struct Handle {
@@ -98,7 +99,8 @@ bool is_crowded(const State& state);  // Nothing more is to be made.
 using Act = void(State& state);
 // Each file of operations, by what they are about.
 Act do_open, do_close, do_tmpfile, do_read, do_write, do_truncate, do_truncate_path, do_fallocate, do_sync, do_copy,
-    do_seek;                                                                          // data.cc
+    do_seek, do_forget;                                                               // data.cc
+Act do_shift;                                                                         // shift.cc
 Act do_map, do_keep_map, do_use_map, do_drop_map;                                     // maps.cc
 Act do_make, do_unlink, do_rmdir, do_rename, do_link, do_link_handle;                 // names.cc
 Act do_stat, do_stat_handle, do_chmod, do_times, do_readlink, do_list, do_check_all;  // look.cc

@@ -134,7 +134,7 @@ class FakeGuest {
 
   // Offers `buffers` rx buffers of `buffer_size` bytes, and replaces those that were used whenever it settles.
   explicit FakeGuest(Vsock& vsock, EventLoop& loop, unsigned buffers = 64, uint32_t buffer_size = 3776)
-      : vsock_(vsock), loop_(loop), driver_(vsock), buffer_size_(buffer_size) {
+      : loop_(loop), driver_(vsock), buffer_size_(buffer_size) {
     offer(buffers);
     settle();
   }
@@ -331,7 +331,6 @@ class FakeGuest {
   void set_answer_shutdown(bool on) { answer_shutdown_ = on; }
 
  private:
-  Vsock& vsock_;
   EventLoop& loop_;
   virtio::FakeDriver driver_;
   uint32_t buffer_size_;
