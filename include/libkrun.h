@@ -67,12 +67,12 @@ int32_t krun_has_feature(uint64_t feature);
 /* --- What runs -------------------------------------------------------------------------------------------------- */
 
 /* `argv` does not begin with the program's name. `envp` NULL is the caller's environment. */
-int32_t krun_set_exec(uint32_t ctx_id, const char *exec_path, const char *const argv[], const char *const envp[]);
-int32_t krun_set_env(uint32_t ctx_id, const char *const envp[]);
-int32_t krun_set_workdir(uint32_t ctx_id, const char *workdir_path);
+int32_t krun_set_exec(uint32_t ctx_id, const char* exec_path, const char* const argv[], const char* const envp[]);
+int32_t krun_set_env(uint32_t ctx_id, const char* const envp[]);
+int32_t krun_set_workdir(uint32_t ctx_id, const char* workdir_path);
 /* "RESOURCE=SOFT:HARD" each; RESOURCE is the number that Linux has for it. */
-int32_t krun_set_rlimits(uint32_t ctx_id, const char *const rlimits[]);
-int32_t krun_set_smbios_oem_strings(uint32_t ctx_id, const char *const oem_strings[]);
+int32_t krun_set_rlimits(uint32_t ctx_id, const char* const rlimits[]);
+int32_t krun_set_smbios_oem_strings(uint32_t ctx_id, const char* const oem_strings[]);
 /* The ids that the calling process takes on in krun_start_enter(). */
 int32_t krun_setuid(uint32_t ctx_id, const uid_t uid);
 int32_t krun_setgid(uint32_t ctx_id, const gid_t gid);
@@ -84,24 +84,24 @@ int32_t krun_setgid(uint32_t ctx_id, const gid_t gid);
 #define KRUN_FS_SEMANTICS_LINUX_SIMPLIFIED 1
 
 /* The directory is the guest's root, which can write to it. */
-int32_t krun_set_root(uint32_t ctx_id, const char *root_path);
+int32_t krun_set_root(uint32_t ctx_id, const char* root_path);
 /* A virtio-fs device with `c_tag`, of at most 36 bytes; with KRUN_FS_ROOT_TAG the guest's root. `shm_size` is the size
  * in bytes of its DAX window, 0 for none. `c_path` NULL: an empty file system, for krun_fs_add_overlay_*(). */
-int32_t krun_add_virtiofs(uint32_t ctx_id, const char *c_tag, const char *c_path);
-int32_t krun_add_virtiofs2(uint32_t ctx_id, const char *c_tag, const char *c_path, uint64_t shm_size);
-int32_t krun_add_virtiofs3(uint32_t ctx_id, const char *c_tag, const char *c_path, uint64_t shm_size, bool read_only);
-int32_t krun_add_virtiofs4(uint32_t ctx_id, const char *c_tag, const char *c_path, uint64_t shm_size, bool read_only,
+int32_t krun_add_virtiofs(uint32_t ctx_id, const char* c_tag, const char* c_path);
+int32_t krun_add_virtiofs2(uint32_t ctx_id, const char* c_tag, const char* c_path, uint64_t shm_size);
+int32_t krun_add_virtiofs3(uint32_t ctx_id, const char* c_tag, const char* c_path, uint64_t shm_size, bool read_only);
+int32_t krun_add_virtiofs4(uint32_t ctx_id, const char* c_tag, const char* c_path, uint64_t shm_size, bool read_only,
                            uint32_t semantics);
 /* A file that the guest finds at `path`, read-only, on top of what the directory has. `data` is not copied before
  * krun_start_enter(). With `one_shot` it is gone when it was looked up once. -ENOENT: no such device, or no parent. */
-int32_t krun_fs_add_overlay_file(uint32_t ctx_id, const char *fs_tag, const char *path, const uint8_t *data, size_t len,
+int32_t krun_fs_add_overlay_file(uint32_t ctx_id, const char* fs_tag, const char* path, const uint8_t* data, size_t len,
                                  uint32_t mode, bool one_shot);
-int32_t krun_fs_add_overlay_dir(uint32_t ctx_id, const char *fs_tag, const char *path, uint32_t mode);
+int32_t krun_fs_add_overlay_dir(uint32_t ctx_id, const char* fs_tag, const char* path, uint32_t mode);
 /* The guest's first program is not put into the root. */
 int32_t krun_disable_implicit_init(uint32_t ctx_id);
 /* The program that would be; valid for ever. */
-int32_t krun_get_default_init(const uint8_t **data, size_t *len);
-int32_t krun_set_mapped_volumes(uint32_t ctx_id, const char *const mapped_volumes[]);
+int32_t krun_get_default_init(const uint8_t** data, size_t* len);
+int32_t krun_set_mapped_volumes(uint32_t ctx_id, const char* const mapped_volumes[]);
 
 /* --- Disks ------------------------------------------------------------------------------------------------------ */
 
@@ -113,21 +113,21 @@ int32_t krun_set_mapped_volumes(uint32_t ctx_id, const char *const mapped_volume
 #define KRUN_SYNC_FULL 2
 
 /* /dev/vda, /dev/vdb ... in the order of calls. */
-int32_t krun_add_disk(uint32_t ctx_id, const char *block_id, const char *disk_path, bool read_only);
-int32_t krun_add_disk2(uint32_t ctx_id, const char *block_id, const char *disk_path, uint32_t disk_format,
+int32_t krun_add_disk(uint32_t ctx_id, const char* block_id, const char* disk_path, bool read_only);
+int32_t krun_add_disk2(uint32_t ctx_id, const char* block_id, const char* disk_path, uint32_t disk_format,
                        bool read_only);
-int32_t krun_add_disk3(uint32_t ctx_id, const char *block_id, const char *disk_path, uint32_t disk_format,
+int32_t krun_add_disk3(uint32_t ctx_id, const char* block_id, const char* disk_path, uint32_t disk_format,
                        bool read_only, bool direct_io, uint32_t sync_mode);
 /* Deprecated: raw images as the first and second disk, unless there are krun_add_disk*()s. */
-int32_t krun_set_root_disk(uint32_t ctx_id, const char *disk_path);
-int32_t krun_set_data_disk(uint32_t ctx_id, const char *disk_path);
+int32_t krun_set_root_disk(uint32_t ctx_id, const char* disk_path);
+int32_t krun_set_data_disk(uint32_t ctx_id, const char* disk_path);
 /* The guest's root is the file system on `device`. `fstype` NULL or "auto": what the kernel finds. */
-int32_t krun_set_root_disk_remount(uint32_t ctx_id, const char *device, const char *fstype, const char *options);
+int32_t krun_set_root_disk_remount(uint32_t ctx_id, const char* device, const char* fstype, const char* options);
 
 /* --- Consoles --------------------------------------------------------------------------------------------------- */
 
 /* The implicit console writes to this file. Once. */
-int32_t krun_set_console_output(uint32_t ctx_id, const char *c_filepath);
+int32_t krun_set_console_output(uint32_t ctx_id, const char* c_filepath);
 int32_t krun_disable_implicit_console(uint32_t ctx_id);
 /* -1 is no descriptor. */
 int32_t krun_add_virtio_console_default(uint32_t ctx_id, int input_fd, int output_fd, int err_fd);
@@ -135,11 +135,11 @@ int32_t krun_add_serial_console_default(uint32_t ctx_id, int input_fd, int outpu
 /* The id of a console without ports. */
 int32_t krun_add_virtio_console_multiport(uint32_t ctx_id);
 /* -ENOTTY: `tty_fd` is no terminal. */
-int32_t krun_add_console_port_tty(uint32_t ctx_id, uint32_t console_id, const char *name, int tty_fd);
-int32_t krun_add_console_port_inout(uint32_t ctx_id, uint32_t console_id, const char *name, int input_fd,
+int32_t krun_add_console_port_tty(uint32_t ctx_id, uint32_t console_id, const char* name, int tty_fd);
+int32_t krun_add_console_port_inout(uint32_t ctx_id, uint32_t console_id, const char* name, int input_fd,
                                     int output_fd);
 /* What follows console= on the kernel's command line. */
-int32_t krun_set_kernel_console(uint32_t ctx_id, const char *console_id);
+int32_t krun_set_kernel_console(uint32_t ctx_id, const char* console_id);
 
 /* --- vsock ------------------------------------------------------------------------------------------------------ */
 
@@ -147,9 +147,9 @@ int32_t krun_set_kernel_console(uint32_t ctx_id, const char *console_id);
 #define KRUN_TSI_HIJACK_UNIX (1 << 1)
 
 /* The guest connects to `port` and gets to the UNIX socket `c_filepath`, on which somebody listens. */
-int32_t krun_add_vsock_port(uint32_t ctx_id, uint32_t port, const char *c_filepath);
+int32_t krun_add_vsock_port(uint32_t ctx_id, uint32_t port, const char* c_filepath);
 /* With `listen` the other way round: the VM listens on the socket, the guest on the port. -EEXIST: there is a file. */
-int32_t krun_add_vsock_port2(uint32_t ctx_id, uint32_t port, const char *c_filepath, bool listen);
+int32_t krun_add_vsock_port2(uint32_t ctx_id, uint32_t port, const char* c_filepath, bool listen);
 int32_t krun_disable_implicit_vsock(uint32_t ctx_id);
 /* -EEXIST: there is one, perhaps the implicit one. */
 int32_t krun_add_vsock(uint32_t ctx_id, uint32_t tsi_features);
@@ -165,24 +165,24 @@ int32_t krun_get_shutdown_eventfd(uint32_t ctx_id);
 #define NET_FEATURE_HOST_TSO4 (1 << 11)
 #define NET_FEATURE_HOST_TSO6 (1 << 12)
 #define NET_FEATURE_HOST_UFO (1 << 14)
-#define COMPAT_NET_FEATURES                                                                        \
+#define COMPAT_NET_FEATURES                                                                     \
   (NET_FEATURE_CSUM | NET_FEATURE_GUEST_CSUM | NET_FEATURE_GUEST_TSO4 | NET_FEATURE_GUEST_UFO | \
    NET_FEATURE_HOST_TSO4 | NET_FEATURE_HOST_UFO)
 #define NET_FLAG_VFKIT (1 << 0)
 #define NET_FLAG_DHCP_CLIENT (1 << 1)
 
 /* Exactly one of `c_path` and `fd` (-1: none). `c_mac` has 6 bytes. */
-int32_t krun_add_net_unixstream(uint32_t ctx_id, const char *c_path, int fd, uint8_t *const c_mac, uint32_t features,
+int32_t krun_add_net_unixstream(uint32_t ctx_id, const char* c_path, int fd, uint8_t* const c_mac, uint32_t features,
                                 uint32_t flags);
-int32_t krun_add_net_unixgram(uint32_t ctx_id, const char *c_path, int fd, uint8_t *const c_mac, uint32_t features,
+int32_t krun_add_net_unixgram(uint32_t ctx_id, const char* c_path, int fd, uint8_t* const c_mac, uint32_t features,
                               uint32_t flags);
-int32_t krun_add_net_tap(uint32_t ctx_id, char *c_tap_name, uint8_t *const c_mac, uint32_t features, uint32_t flags);
+int32_t krun_add_net_tap(uint32_t ctx_id, char* c_tap_name, uint8_t* const c_mac, uint32_t features, uint32_t flags);
 /* Deprecated forms of the first two, with COMPAT_NET_FEATURES. */
 int32_t krun_set_passt_fd(uint32_t ctx_id, int fd);
-int32_t krun_set_gvproxy_path(uint32_t ctx_id, char *c_path);
-int32_t krun_set_net_mac(uint32_t ctx_id, uint8_t *const c_mac);
+int32_t krun_set_gvproxy_path(uint32_t ctx_id, char* c_path);
+int32_t krun_set_net_mac(uint32_t ctx_id, uint8_t* const c_mac);
 /* "HOST:GUEST" each. NULL: every port on which the guest listens. */
-int32_t krun_set_port_map(uint32_t ctx_id, const char *const port_map[]);
+int32_t krun_set_port_map(uint32_t ctx_id, const char* const port_map[]);
 
 /* --- Kernel and computer ---------------------------------------------------------------------------------------- */
 
@@ -194,14 +194,14 @@ int32_t krun_set_port_map(uint32_t ctx_id, const char *const port_map[]);
 #define KRUN_KERNEL_FORMAT_IMAGE_ZSTD 5
 
 /* `initramfs` and `cmdline` may be NULL. */
-int32_t krun_set_kernel(uint32_t ctx_id, const char *kernel_path, uint32_t kernel_format, const char *initramfs,
-                        const char *cmdline);
-int32_t krun_set_firmware(uint32_t ctx_id, const char *firmware_path);
+int32_t krun_set_kernel(uint32_t ctx_id, const char* kernel_path, uint32_t kernel_format, const char* initramfs,
+                        const char* cmdline);
+int32_t krun_set_firmware(uint32_t ctx_id, const char* firmware_path);
 int32_t krun_set_nested_virt(uint32_t ctx_id, bool enabled);
 /* 1: this host lets a guest have guests. */
 int32_t krun_check_nested_virt(void);
 int32_t krun_split_irqchip(uint32_t ctx_id, bool enable);
-int32_t krun_set_tee_config_file(uint32_t ctx_id, const char *filepath);
+int32_t krun_set_tee_config_file(uint32_t ctx_id, const char* filepath);
 
 /* --- Other devices ---------------------------------------------------------------------------------------------- */
 
@@ -247,20 +247,20 @@ int32_t krun_set_gpu_options(uint32_t ctx_id, uint32_t virgl_flags);
 int32_t krun_set_gpu_options2(uint32_t ctx_id, uint32_t virgl_flags, uint64_t shm_size);
 int32_t krun_set_snd_device(uint32_t ctx_id, bool enable);
 int32_t krun_add_display(uint32_t ctx_id, uint32_t width, uint32_t height);
-int32_t krun_display_set_edid(uint32_t ctx_id, uint32_t display_id, const uint8_t *edid_blob, size_t blob_size);
+int32_t krun_display_set_edid(uint32_t ctx_id, uint32_t display_id, const uint8_t* edid_blob, size_t blob_size);
 int32_t krun_display_set_dpi(uint32_t ctx_id, uint32_t display_id, uint32_t dpi);
 int32_t krun_display_set_physical_size(uint32_t ctx_id, uint32_t display_id, uint16_t width_mm, uint16_t height_mm);
 int32_t krun_display_set_refresh_rate(uint32_t ctx_id, uint32_t display_id, uint32_t refresh_rate);
-int32_t krun_set_display_backend(uint32_t ctx_id, const void *display_backend, size_t backend_size);
-int32_t krun_add_input_device(uint32_t ctx_id, const void *config_backend, size_t config_backend_size,
-                              const void *events_backend, size_t events_backend_size);
+int32_t krun_set_display_backend(uint32_t ctx_id, const void* display_backend, size_t backend_size);
+int32_t krun_add_input_device(uint32_t ctx_id, const void* config_backend, size_t config_backend_size,
+                              const void* events_backend, size_t events_backend_size);
 int32_t krun_add_input_device_fd(uint32_t ctx_id, int input_fd);
 /* A device that another process serves: the back end that listens on `socket_path` when the VM starts. `device_type` is
  * virtio's number; KRUN_VIRTIO_DEVICE_RNG takes the place of the VM's own. `name`, which may be NULL, is for messages.
  * `num_queues` 0: as many as the back end has; then `queue_sizes` ends with 0, and its last size counts for the queues
  * behind, too. Else it has `num_queues` sizes. NULL: each has 256. */
-int32_t krun_add_vhost_user_device(uint32_t ctx_id, uint32_t device_type, const char *socket_path, const char *name,
-                                   uint16_t num_queues, const uint16_t *queue_sizes);
+int32_t krun_add_vhost_user_device(uint32_t ctx_id, uint32_t device_type, const char* socket_path, const char* name,
+                                   uint16_t num_queues, const uint16_t* queue_sizes);
 
 /* --- Running ---------------------------------------------------------------------------------------------------- */
 

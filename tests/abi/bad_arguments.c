@@ -5,11 +5,11 @@
 
 #include "check.h"
 
-static const char *endless[5000];
+static const char* endless[5000];
 
 static void unknown_contexts(void) {
   static const uint32_t ids[] = {0, 1, 77, 0x7fffffff, 0x80000000u, 0xffffffffu};
-  const char *const none[] = {NULL};
+  const char* const none[] = {NULL};
   uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
   size_t i;
   for (i = 0; i < sizeof ids / sizeof ids[0]; ++i) {
@@ -53,7 +53,7 @@ static void unknown_contexts(void) {
 
 static void nothing_where_something_belongs(uint32_t id) {
   uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
-  const char *const none[] = {NULL};
+  const char* const none[] = {NULL};
   CHECK(krun_set_root(id, NULL), -EINVAL);
   CHECK(krun_add_virtiofs(id, NULL, "/"), -EINVAL);
   CHECK(krun_add_virtiofs(id, "", "/"), -EINVAL);
@@ -81,10 +81,10 @@ static void nothing_where_something_belongs(uint32_t id) {
 static void numbers_and_texts_out_of_range(uint32_t id) {
   static char long_tag[] = "a tag of thirty-seven bytes, one more";
   uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
-  const char *const limits[][2] = {
-      {"7", NULL}, {"7=1", NULL}, {"x=1:2", NULL}, {"16=1:2", NULL}, {"7=1:", NULL}, {"7=-1:2", NULL}};
-  const char *const maps[][3] = {{"80", NULL, NULL},           {"0:80", NULL, NULL},       {"80:65536", NULL, NULL},
-                                 {"80:80", "80:81", NULL},     {"81:80", "82:80", NULL},   {":", NULL, NULL}};
+  const char* const limits[][2] = {{"7", NULL},      {"7=1", NULL},  {"x=1:2", NULL},
+                                   {"16=1:2", NULL}, {"7=1:", NULL}, {"7=-1:2", NULL}};
+  const char* const maps[][3] = {{"80", NULL, NULL},       {"0:80", NULL, NULL},     {"80:65536", NULL, NULL},
+                                 {"80:80", "80:81", NULL}, {"81:80", "82:80", NULL}, {":", NULL, NULL}};
   static uint16_t many[100];
   const uint16_t odd[] = {64, 3, 0};
   size_t i;
@@ -120,7 +120,7 @@ static void numbers_and_texts_out_of_range(uint32_t id) {
 }
 
 static void orders_of_calls(uint32_t id) {
-  const char *const none[] = {NULL};
+  const char* const none[] = {NULL};
   CHECK(krun_add_vsock(id, 0), -EEXIST);
   CHECK(krun_add_vsock_port2(id, 1234, "/", true), -EEXIST);
   CHECK(krun_disable_implicit_vsock(id), 0);

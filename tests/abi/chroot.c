@@ -3,9 +3,9 @@
 
 #include "check.h"
 
-int main(int argc, char **argv) {
-  const char *const environment[] = {"PATH=/bin", "TEST=works", "EMPTY=", "QUOTED=\"a b\" c", NULL};
-  const char *const limits[] = {"7=100:200", NULL};
+int main(int argc, char** argv) {
+  const char* const environment[] = {"PATH=/bin", "TEST=works", "EMPTY=", "QUOTED=\"a b\" c", NULL};
+  const char* const limits[] = {"7=100:200", NULL};
   int32_t id;
   if (argc < 3) return 2;
   CHECK(krun_set_log_level(KRUN_LOG_LEVEL_ERROR), 0);
@@ -16,7 +16,7 @@ int main(int argc, char **argv) {
   CHECK(krun_set_gpu_options((uint32_t)id, 0), 0);
   CHECK(krun_set_rlimits((uint32_t)id, limits), 0);
   CHECK(krun_set_workdir((uint32_t)id, "/tmp"), 0);
-  CHECK(krun_set_exec((uint32_t)id, argv[2], (const char *const *)&argv[3], environment), 0);
+  CHECK(krun_set_exec((uint32_t)id, argv[2], (const char* const*)&argv[3], environment), 0);
   CHECK(krun_split_irqchip((uint32_t)id, false), 0);
   fprintf(stderr, "krun_start_enter: %d\n", krun_start_enter((uint32_t)id));
   return 1;

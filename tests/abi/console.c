@@ -9,7 +9,7 @@
 
 static uint32_t id;
 
-static void *pause_it(void *unused) {
+static void* pause_it(void* unused) {
   struct timespec moment = {1, 0};
   (void)unused;
   /* It takes a while until there is a VM. */
@@ -20,9 +20,9 @@ static void *pause_it(void *unused) {
   return NULL;
 }
 
-int main(int argc, char **argv) {
-  const char *const arguments[] = {"-c", "cat; echo to standard error >&2; sleep 5; exit 9", NULL};
-  const char *const environment[] = {"PATH=/bin", NULL};
+int main(int argc, char** argv) {
+  const char* const arguments[] = {"-c", "cat; echo to standard error >&2; sleep 5; exit 9", NULL};
+  const char* const environment[] = {"PATH=/bin", NULL};
   pthread_t thread;
   int ends[2];
   if (argc != 2 || pipe(ends) != 0) return 2;

@@ -3,8 +3,8 @@
 
 #include "check.h"
 
-int main(int argc, char **argv) {
-  const char *const environment[] = {"PATH=/bin", NULL};
+int main(int argc, char** argv) {
+  const char* const environment[] = {"PATH=/bin", NULL};
   int32_t id;
   if (argc < 4) return 2;
   CHECK(krun_has_feature(KRUN_FEATURE_BLK), 1);
@@ -16,7 +16,7 @@ int main(int argc, char **argv) {
   CHECK(krun_add_disk3((uint32_t)id, "x", argv[2], KRUN_DISK_FORMAT_RAW, true, false, 3), -EINVAL);
   CHECK(krun_set_root_disk_remount((uint32_t)id, "/dev/sda", NULL, NULL), -EINVAL);
   CHECK(krun_set_root_disk_remount((uint32_t)id, "/dev/vda", "auto", "noatime"), 0);
-  CHECK(krun_set_exec((uint32_t)id, argv[3], (const char *const *)&argv[4], environment), 0);
+  CHECK(krun_set_exec((uint32_t)id, argv[3], (const char* const*)&argv[4], environment), 0);
   fprintf(stderr, "krun_start_enter: %d\n", krun_start_enter((uint32_t)id));
   return 1;
 }

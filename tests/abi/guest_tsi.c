@@ -17,7 +17,7 @@ static struct sockaddr_in address_of(int port) {
   return address;
 }
 
-static void ask(const char *whom, int socket, const struct sockaddr *address, socklen_t size) {
+static void ask(const char* whom, int socket, const struct sockaddr* address, socklen_t size) {
   char answer[64] = {0};
   if (connect(socket, address, size) < 0) {
     printf("%s: %s\n", whom, strerror(errno));
@@ -27,7 +27,7 @@ static void ask(const char *whom, int socket, const struct sockaddr *address, so
   printf("%s: %s\n", whom, answer);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
   struct sockaddr_in tcp, own = address_of(80);
   struct sockaddr_un un;
   int listener = socket(AF_INET, SOCK_STREAM, 0), client;
@@ -36,10 +36,10 @@ int main(int argc, char **argv) {
   memset(&un, 0, sizeof un);
   un.sun_family = AF_UNIX;
   strncpy(un.sun_path, argv[2], sizeof un.sun_path - 1);
-  ask("tcp", socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&tcp, sizeof tcp);
-  ask("unix", socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&un, sizeof un);
+  ask("tcp", socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr*)&tcp, sizeof tcp);
+  ask("unix", socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr*)&un, sizeof un);
   own.sin_addr.s_addr = htonl(INADDR_ANY);
-  CHECK(bind(listener, (struct sockaddr *)&own, sizeof own), 0);
+  CHECK(bind(listener, (struct sockaddr*)&own, sizeof own), 0);
   CHECK(listen(listener, 1), 0);
   printf("listening\n");
   fflush(stdout);

@@ -21,11 +21,11 @@ int main(void) {
   char answer[64] = {0};
   int listener = socket(AF_VSOCK, SOCK_STREAM, 0), there = socket(AF_VSOCK, SOCK_STREAM, 0), client;
   /* A port that leads nowhere is refused, and not left to time out. */
-  CHECK(connect(socket(AF_VSOCK, SOCK_STREAM, 0), (struct sockaddr *)&nobody, sizeof nobody), -1);
+  CHECK(connect(socket(AF_VSOCK, SOCK_STREAM, 0), (struct sockaddr*)&nobody, sizeof nobody), -1);
   CHECK(errno, ECONNRESET);
-  CHECK(bind(listener, (struct sockaddr *)&own, sizeof own), 0);
+  CHECK(bind(listener, (struct sockaddr*)&own, sizeof own), 0);
   CHECK(listen(listener, 1), 0);
-  CHECK(connect(there, (struct sockaddr *)&host, sizeof host), 0);
+  CHECK(connect(there, (struct sockaddr*)&host, sizeof host), 0);
   CHECK(write(there, "listening", 9), 9);
   CHECK(read(there, answer, sizeof answer) > 0, 1);
   printf("the host says %s\n", answer);
