@@ -4,7 +4,7 @@ Another VM finds the same afterwards, and e2fsck nothing wrong. Ten minutes each
 import os
 import random
 
-from harness import call, deadline, guest_program, sh, size, write
+from harness import call, deadline, guest_program, same_for_everyone, sh, size, write
 
 MIB = 1 << 20
 
@@ -32,6 +32,7 @@ def on_disk(script, path, flags=()):
 DIGEST = "tar -C /mnt --sort=name -cf - one tree | sha256sum\n"
 
 
+@same_for_everyone
 @deadline(120)
 def test_fsx():
     path, seed = image(), size(1, random.randrange(1 << 32))
@@ -57,6 +58,7 @@ ROUND = r"""fio --directory=/mnt --size=4M --bsrange=1k-64k --verify=crc32c --ve
   --name=mapped --rw=randwrite --ioengine=mmap"""
 
 
+@same_for_everyone
 @deadline(180)
 def test_fio():
     path, first = image(), size(1, random.randrange(1 << 30))
