@@ -9,11 +9,12 @@ SOON = 2
 
 
 def lost(script, flags=()):
-    """Runs a script that ends its guest right after it prints "now"; (seconds from then on, stderr)."""
-    process = subprocess.Popen(
-        command(["sh", "-c", script], flags), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    """Runs a script that ends its guest, once it has begun; what is said of it."""
+    words = command(["sh", "-c", f"echo now; read go; {script}"], flags)
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout.readline() == b"now\n", process.communicate()
+    process.stdin.write(b"go\n")
+    process.stdin.flush()
     began = time.monotonic()
     out, err = process.communicate(timeout=60)
     seconds = time.monotonic() - began
@@ -23,7 +24,7 @@ def lost(script, flags=()):
 
 
 def test_kernel_panic():
-    err = lost("echo now; echo c > /proc/sysrq-trigger; sleep 100")
+    err = lost("echo c > /proc/sysrq-trigger; sleep 100")
     assert "panic" in err.lower() and "sysrq triggered crash" in err.lower(), err
 
 
@@ -34,7 +35,6 @@ line = next(line for line in open("/proc/1/maps") if " r-xp " in line)
 begin, end = (int(part, 16) for part in line.split()[0].split("-"))
 memory = open("/proc/1/mem", "r+b", buffering=0)
 memory.seek(begin)
-print("now", flush=True)
 time.sleep(0.5)
 memory.write(b"\x0f\x0b" * ((end - begin) // 2))
 print("never carried", flush=True)
@@ -47,12 +47,12 @@ def test_init_killed():
 
 
 def test_power_off_without_a_report():
-    err = lost("echo now; echo o > /proc/sysrq-trigger; sleep 100")
+    err = lost("echo o > /proc/sysrq-trigger; sleep 100")
     assert err.startswith("cloche"), err
 
 
 def test_restart_without_a_report():
-    err = lost("echo now; echo b > /proc/sysrq-trigger; sleep 100")
+    err = lost("echo b > /proc/sysrq-trigger; sleep 100")
     assert err.startswith("cloche") and ("restart" in err or "reset" in err), err
 
 

@@ -3,7 +3,20 @@ import os
 import socket
 import threading
 
-from harness import LIBKRUNFW, deadline, no_leftovers, refuses, run, scratch, start, succeeds, vmm_of, wait_until
+from harness import (
+    LIBKRUNFW,
+    deadline,
+    no_leftovers,
+    only_root,
+    refuses,
+    run,
+    same_for_everyone,
+    scratch,
+    start,
+    succeeds,
+    vmm_of,
+    wait_until,
+)
 from networks import HOST, Server, enter_namespace, read_line_from
 
 KERNEL = ["--kernel", LIBKRUNFW]
@@ -36,6 +49,7 @@ def call_until_answered(port, family=socket.AF_INET, address=LOOPBACK):
     return wait_until(connect, 100, "the guest's server")
 
 
+@only_root
 @deadline(300)
 def test_a_program_reaches_the_hosts_network():
     enter_namespace()
@@ -70,6 +84,7 @@ print(joined.recv(100), joined.getpeername())
 """
 
 
+@only_root
 @deadline(300)
 def test_datagrams_come_back():
     enter_namespace()
@@ -100,6 +115,7 @@ print(total)
 """
 
 
+@only_root
 @deadline(300)
 def test_half_closed_connections_carry_the_other_half():
     enter_namespace()
@@ -147,12 +163,14 @@ def test_a_published_port_leads_to_the_guests_server():
     check_server("0.0.0.0", port, LOOPBACK, flags=["-p", f"{port}:80"])
 
 
+@same_for_everyone
 @deadline(300)
 def test_a_server_at_ipv6_serves_ipv4_too():
     port = free_port()
     check_server("::", port, "::ffff:127.0.0.1", flags=["-p", f"{port}:80"])
 
 
+@same_for_everyone
 @deadline(300)
 def test_all_ports_are_the_hosts_where_that_is_asked_for():
     port = free_port()
@@ -177,6 +195,7 @@ for address in (("127.0.0.1", 0), ("127.0.0.1", 8123), ("0.0.0.0", 80)):
 """
 
 
+@same_for_everyone
 @deadline(300)
 def test_programs_of_the_guest_reach_each_other():
     """By the ports that they see: one that the kernel chose, one that is not published, and one that is."""
@@ -195,6 +214,7 @@ sys.stdin.read()
 """
 
 
+@only_root
 @deadline(600)
 def test_a_thousand_connections_leave_nothing_behind():
     enter_namespace()
