@@ -11,7 +11,7 @@ import fs_tree
 import guests
 import networks
 
-MEMORY_MIB, MIB, PINGS = 256, 64, 500
+MEMORY_MIB, MIB, PINGS = 256, 32, 200
 PASST_MTU = 65520  # What passt tells guests that ask it.
 TAP_HOST, TAP_GUEST = "10.9.0.1", "10.9.0.2"
 
