@@ -239,7 +239,7 @@ def main():
     parser.add_argument("--cloche", required=True)
     parser.add_argument("--tree", default="", help="what bench/fs_tree.py made, for fs")
     parser.add_argument("--rounds", type=int, default=3, help="runs of a job of block, passt, tap and fs that count")
-    parser.add_argument("names", nargs="*", help="boot, start, memory, vsock, block, passt, tap, sandbox, fs, or fs=JOB")
+    parser.add_argument("names", nargs="*", help="boot, start, memory, vsock, block, passt, tap, sandbox, fs or fs=JOB")
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="cloche-bench-", dir="/dev/shm")
     os.environ.update(HOME=folder, TMPDIR=folder, XDG_RUNTIME_DIR=folder)
