@@ -4,8 +4,8 @@ import contextlib
 import os
 import re
 import shutil
+import socket
 import subprocess
-import time
 
 import fs_tree
 import guests
@@ -73,19 +73,22 @@ def iperf_server(address):
         drain.wait()
 
 
-def qemu_with_passt(bench, pair):
-    """As passt's manual has it: passt listens, and gives its sockets the largest buffers there are."""
-    path = bench.path("passt.sock")
-    words = ["passt", "--foreground", "--quiet", "--no-map-gw", "--socket", path]
-    passt = subprocess.Popen(words, stderr=subprocess.DEVNULL)
-    while not os.path.exists(path):
-        time.sleep(0.01)
-    netdev = f"stream,id=net,server=off,addr.type=unix,addr.path={path}"
-    try:
-        return pair.qemu(["-netdev", netdev, "-device", "virtio-net-device,netdev=net"])
-    finally:
-        passt.kill()
-        passt.wait()
+def qemu_with_passt(pair):
+    """As cloche does it: passt has one end of a pair of sockets with the largest buffers, and QEMU the other."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        for end in (ours, theirs):
+            for buffer in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                end.setsockopt(socket.SOL_SOCKET, buffer, (1 << 31) // 4)
+        words = ["passt", "--foreground", "--quiet", "--no-map-gw", "--fd", str(theirs.fileno())]
+        passt = subprocess.Popen(words, pass_fds=[theirs.fileno()], stderr=subprocess.DEVNULL)
+        theirs.close()
+        netdev = f"stream,id=net,server=off,addr.type=fd,addr.str={ours.fileno()}"
+        try:
+            return pair.qemu(["-netdev", netdev, "-device", "virtio-net-device,netdev=net"], pass_fds=[ours.fileno()])
+        finally:
+            passt.kill()
+            passt.wait()
 
 
 def make_tap():
@@ -119,7 +122,7 @@ def compare_passt(bench, rounds):
     script = guest_script(PASST_MTU, networks.OWN, networks.GATEWAY, networks.HOST, rounds + 1)
     pair = make_pair(bench, "passt", script)
     with iperf_server(networks.HOST):
-        report(bench, "passt", rates(pair.ours(["--net=passt,no-dhcp"])), rates(qemu_with_passt(bench, pair)))
+        report(bench, "passt", rates(pair.ours(["--net=passt,no-dhcp"])), rates(qemu_with_passt(pair)))
 
 
 def compare_tap(bench, rounds):
