@@ -1,7 +1,6 @@
 """Networks, measured: iperf3 both ways and ping, in a guest of ours and in one of QEMU's microvm, through a passt and a
 tap of the same kind. The guest's side is told the same by hand in both, so no DHCP comes into it."""
 import contextlib
-import os
 import re
 import shutil
 import socket
@@ -15,7 +14,7 @@ MEMORY_MIB, MIB, PINGS = 256, 32, 200
 PASST_MTU = 65520  # What passt tells guests that ask it.
 TAP_HOST, TAP_GUEST = "10.9.0.1", "10.9.0.2"
 
-# name of a figure: (unit, what the guest's script prints it after)
+# {name of a figure: its unit}, in the order of the guest's script.
 FIGURES = {
     "TCP from the guest": "MiB/s",
     "TCP to the guest": "MiB/s",
