@@ -1,14 +1,19 @@
 """What the benchmarks run: a root file system of one busybox, a bare initramfs, and QEMU's command line for it."""
 import contextlib
 import os
+import pathlib
 import shutil
 import struct
 import subprocess
 import time
 
+import harness
+
 MIB = 1 << 20
 BUSYBOX = "/bin/busybox"
 APPLETS = ("sh", "true", "cat", "dd", "find", "ls", "rm", "sleep", "sync", "echo")
+PAIR_APPLETS = ("ip", "mount", "ping", "reboot", "seq")
+PAIR_SECONDS = 900  # Of real time, for one run.
 # reboot(0xfee1dead, 672274793, RB_AUTOBOOT): the whole of the bare guest's PID 1.
 RESTART = b"\xb8\xa9\0\0\0" b"\xbf\xad\xde\xe1\xfe" b"\xbe\x69\x19\x12\x28" b"\xba\x67\x45\x23\x01" b"\x0f\x05\xeb\xfe"
 
@@ -74,6 +79,70 @@ def make_busybox_initramfs(path, script):
         for applet in ("sh", "mount", "reboot"):
             file.write(_cpio_entry(f"bin/{applet}", 0o120777, b"busybox"))
         file.write(_cpio_entry("init", 0o100755, script.encode()) + _cpio_entry("TRAILER!!!", 0))
+
+
+class Pair:
+    """The same root and the same script, in a guest of ours and in one of QEMU's; what the script prints comes back."""
+
+    def __init__(self, bench, name, memory_mib, script):
+        self._kernel, self._memory_mib = bench.kernel, memory_mib
+        self._initramfs = bench.path(f"{name}.cpio")
+        self._root = pathlib.Path(make_busybox_root(bench.path(f"{name}-root")))
+        for applet in PAIR_APPLETS:
+            (self._root / "bin" / applet).symlink_to("busybox")
+        self._write("job", f"#!/bin/sh\n{script}")
+        self._write("init", "#!/bin/sh\nmount -t devtmpfs dev /dev\n/job >/dev/hvc0 2>&1\nreboot -f\n")
+
+    def _write(self, name, text):
+        path = self._root / name
+        path.write_text(text, encoding="ascii")
+        path.chmod(0o755)
+
+    def add_program(self, path, place=""):
+        """The program at `path`, or a library, at `place` in the root: without one, at its top."""
+        target = self._root / (place or os.path.basename(path)).lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(os.path.realpath(path), target)
+
+    def ours(self, flags):
+        memory = ["--cpus", "1", "--memory", str(self._memory_mib)]
+        outcome = harness.run(["/job"], [*memory, "--rootfs", str(self._root), *flags], timeout=PAIR_SECONDS)
+        assert outcome.code == 0, outcome
+        return outcome.out.decode()
+
+    def qemu(self, devices, **more):
+        """With a console on its standard output: what is measured never waits for that."""
+        _pack(self._root, self._initramfs)
+        command = [
+            *qemu_microvm(self._kernel, self._initramfs, self._memory_mib, ",auto-kernel-cmdline=on"),
+            "-global",
+            "virtio-mmio.force-legacy=off",
+            "-chardev",
+            "stdio,id=console,signal=off",
+            "-device",
+            "virtio-serial-device",
+            "-device",
+            "virtconsole,chardev=console",
+            *devices,
+        ]
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=PAIR_SECONDS, check=True, **more
+        )
+        return done.stdout.decode()
+
+
+def _pack(root, path):
+    """A root as an initramfs."""
+    with open(path, "wb") as file:
+        for found in sorted(root.rglob("*")):
+            name = str(found.relative_to(root))
+            if found.is_symlink():
+                file.write(_cpio_entry(name, 0o120777, os.readlink(found).encode()))
+            elif found.is_dir():
+                file.write(_cpio_entry(name, 0o040755))
+            else:
+                file.write(_cpio_entry(name, 0o100755, found.read_bytes()))
+        file.write(_cpio_entry("dev/console", 0o020600, device=(5, 1)) + _cpio_entry("TRAILER!!!", 0))
 
 
 def qemu_microvm_with_share(kernel, initramfs, memory_mib, socket):

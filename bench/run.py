@@ -22,8 +22,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "tests" / "vm")]
 sys.dont_write_bytecode = True
 import harness  # noqa: E402
+import block  # noqa: E402
 import fs  # noqa: E402
 import guests  # noqa: E402
+import net  # noqa: E402
 import sandbox  # noqa: E402
 
 ROUNDS = 5
@@ -64,6 +66,11 @@ class Bench:
             flush=True,
         )
         return figure["median"]
+
+    def add_ratio(self, medians, smaller_is_better):
+        """How the first compares with the second, as times: below 1 is ahead."""
+        ours, theirs = medians
+        self.add("    time, ours to QEMU's", [ours / theirs if smaller_is_better else theirs / ours], "", limit=1)
 
 
 def milliseconds(words, out=subprocess.DEVNULL):
@@ -208,7 +215,19 @@ def bench_vsock(bench):
 
 def bench_fs(bench):
     program = os.path.join(bench.folder, "product", "tests", "fs_job")
-    fs.compare(bench, bench.tree_archive, program, lambda measure: repeat(measure, bench.fs_rounds), bench.fs_job)
+    fs.compare(bench, bench.tree_archive, program, lambda measure: repeat(measure, bench.rounds), bench.fs_job)
+
+
+def bench_block(bench):
+    block.compare(bench, os.path.join(bench.folder, "product", "tests", "block_job"), bench.rounds)
+
+
+def bench_passt(bench):
+    net.compare_passt(bench, bench.rounds)
+
+
+def bench_tap(bench):
+    net.compare_tap(bench, bench.rounds)
 
 
 def bench_sandbox(bench):
@@ -219,14 +238,14 @@ def main():
     parser = argparse.ArgumentParser(description="the measurements behind SPECIFICATION.md")
     parser.add_argument("--cloche", required=True)
     parser.add_argument("--tree", default="", help="what bench/fs_tree.py made, for fs")
-    parser.add_argument("--fs-rounds", type=int, default=3, help="runs of each job of fs that count")
-    parser.add_argument("names", nargs="*", help="boot, start, memory, vsock, sandbox, fs, or fs=PART OF A JOB'S NAME")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of a job of block, passt, tap and fs that count")
+    parser.add_argument("names", nargs="*", help="boot, start, memory, vsock, block, passt, tap, sandbox, fs or fs=JOB")
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="cloche-bench-", dir="/dev/shm")
     os.environ.update(HOME=folder, TMPDIR=folder, XDG_RUNTIME_DIR=folder)
     try:
         bench = Bench(os.path.abspath(options.cloche), folder)
-        bench.fs_rounds = options.fs_rounds
+        bench.rounds = options.rounds
         bench.tree_archive = os.path.abspath(options.tree)
         bench.fs_job = next((name[3:] for name in options.names if name.startswith("fs=")), "")
         names = [name.partition("=")[0] for name in options.names]

@@ -10,6 +10,8 @@
 #include <array>
 #include <string_view>
 
+#include "devices/net/datagram.h"
+
 namespace cloche {
 namespace {
 
@@ -84,6 +86,7 @@ Result<Passt::Started> Passt::start(const std::string& program, const std::vecto
   Fd words(ends[0]), words_in_child(ends[1]);
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) return fail_errno("create a socket pair");
   Fd ours(ends[0]), theirs(ends[1]);
+  for (const Fd* end : {&ours, &theirs}) net::grow_buffers(end->get());
   words_in_child = TRY(above_childs_own(words_in_child));
   theirs = TRY(above_childs_own(theirs));
   std::vector<std::string> all{"passt"};

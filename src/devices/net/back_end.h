@@ -43,6 +43,8 @@ class BackEnd {
   virtual Received receive(std::span<std::byte> to) = 0;
   // True when receive() has a packet whatever the descriptor says.
   virtual bool has_received() const { return false; }
+  // The guest has no room: takes in what has come as far as there is room here. True: there is room for more.
+  virtual bool collect() { return false; }
   // kLater: the packet was not taken.
   virtual Moved send(std::span<const std::byte> packet) = 0;
   // Puts on its way what send() took and holds. kLater: not all of it.

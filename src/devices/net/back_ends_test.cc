@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <tuple>
 
 #include "devices/net/datagram.h"
 #include "devices/net/stream.h"
@@ -83,6 +84,43 @@ TEST(NetStream, TheLargestFrameFits) {
   Stream stream(std::move(pair.ours));
   put(pair.theirs, with_length(frame_of(kMostFrame)));
   EXPECT_EQ(next(stream).second, packet_of(frame_of(kMostFrame)));
+}
+
+TEST(NetStream, CollectsUntilItIsFull) {
+  Pair pair(SOCK_STREAM);
+  Stream stream(std::move(pair.ours));
+  EXPECT_TRUE(stream.collect());
+  unsigned sent = 0, got = 0;
+  auto more = [&] {
+    Bytes bytes = with_length(frame_of(9996, sent));
+    return ::send(pair.theirs.get(), bytes.data(), bytes.size(), MSG_DONTWAIT) == static_cast<ssize_t>(bytes.size());
+  };
+  while (stream.collect()) {
+    ASSERT_LT(sent, 100u);  // It is bounded.
+    ASSERT_TRUE(more());
+    ++sent;
+  }
+  EXPECT_GT(sent, 20u);
+  pair.theirs.reset();
+  for (auto [moved, packet] = next(stream); moved == Moved::kDone; std::tie(moved, packet) = next(stream))
+    EXPECT_EQ(packet, packet_of(frame_of(9996, got++)));
+  EXPECT_EQ(got, sent);
+  EXPECT_FALSE(stream.collect());
+  EXPECT_EQ(next(stream).first, Moved::kGone);
+}
+
+TEST(NetStream, LargeFramesAndSmallOnesKeepTheirOrder) {
+  Pair pair(SOCK_STREAM);
+  Stream stream(std::move(pair.ours));
+  Bytes expected, got;
+  for (unsigned sent = 0; sent < 60; ++sent) {
+    Bytes frame = frame_of(sent % 3 == 0 ? 9000 : 70, sent);
+    while (stream.send(packet_of(frame)) == Moved::kLater) std::ranges::copy(get(pair.theirs), std::back_inserter(got));
+    std::ranges::copy(with_length(frame), std::back_inserter(expected));
+  }
+  while (stream.flush() == Moved::kLater) std::ranges::copy(get(pair.theirs), std::back_inserter(got));
+  std::ranges::copy(get(pair.theirs), std::back_inserter(got));
+  EXPECT_EQ(got, expected);
 }
 
 TEST(NetStream, TooLongAFrameIsTheEnd) {

@@ -92,6 +92,20 @@ TEST(NetHeader, ChecksumOfAnOddNumberOfBytes) {
   EXPECT_EQ(frame[15], std::byte{0xff});
 }
 
+// Against the sum as RFC 1071 defines it, of lengths around what is summed at once.
+TEST(NetHeader, ChecksumsOfEveryLength) {
+  for (size_t size = 2; size < 300; ++size) {
+    Bytes frame(14 + size, std::byte{0xff});
+    for (size_t i = 0; i < size / 2; ++i) frame[14 + i] = static_cast<std::byte>(i * 37 + size);
+    uint32_t sum = 0;
+    for (size_t i = 0; i < size; ++i) sum += static_cast<uint32_t>(frame[14 + i]) << (i % 2 == 0 ? 8 : 0);
+    while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+    complete_checksum(needs_checksum(14, 0), frame);
+    uint32_t found = static_cast<uint32_t>(frame[14]) << 8 | static_cast<uint32_t>(frame[15]);
+    EXPECT_EQ(found, ~sum & 0xffff) << size;
+  }
+}
+
 TEST(NetHeader, UdpChecksumIsNeverZero) {
   Bytes frame(14 + 8);
   frame[14] = frame[15] = std::byte{0xff};

@@ -26,11 +26,7 @@ static_assert(sizeof(ConfigSpace) == 12);
 }  // namespace
 
 Net::Net(Options options, std::unique_ptr<BackEnd> back_end, EventLoop& loop, Log log)
-    : options_(std::move(options)),
-      back_end_(std::move(back_end)),
-      loop_(loop),
-      log_(std::move(log)),
-      packet_(kMostPacket) {}
+    : options_(std::move(options)), back_end_(std::move(back_end)), loop_(loop), log_(std::move(log)) {}
 
 Net::~Net() { Net::reset(); }
 
@@ -83,9 +79,9 @@ Result<Net::Progress> Net::receive(virtio::Queue& queue) {
   for (int frame = 0; frame < kFramesPerTurn; ++frame) {
     if (state_.incoming.empty()) {
       // Nothing is read for which there is no buffer at all: the host holds it.
-      if (room_.empty() && !queue.has_available() && !TRY(deliver(queue))) return Progress::kStalled;
+      if (room_.empty() && !queue.has_available() && !TRY(deliver(queue))) return wait_for_room();
       if (!state_.link_up) return Progress::kStalled;
-      auto [moved, size] = back_end_->receive(packet_);
+      auto [moved, size] = back_end_->receive(state_.incoming.room());
       if (moved == Moved::kLater) {
         wants_input_ = true;
         return Progress::kStalled;
@@ -98,11 +94,17 @@ Result<Net::Progress> Net::receive(virtio::Queue& queue) {
         drop("a frame of the network that is too short or too long");
         continue;
       }
-      state_.incoming.assign(packet_.begin(), packet_.begin() + static_cast<ptrdiff_t>(size));
+      state_.incoming.set_size(size);
     }
-    if (!TRY(deliver(queue))) return Progress::kStalled;
+    if (!TRY(deliver(queue))) return wait_for_room();
   }
   return Progress::kBudget;
+}
+
+// A peer that cannot get rid of a frame may lose it and wait for long until it sends that again, as passt does.
+Net::Progress Net::wait_for_room() {
+  wants_input_ = state_.link_up && back_end_->collect();
+  return Progress::kStalled;
 }
 
 // Collects buffers until the packet has room, and hands it over. False while there are too few; with no packet, while
@@ -129,7 +131,7 @@ Result<bool> Net::deliver(virtio::Queue& queue) {
 }
 
 void Net::hand_over(virtio::Queue& queue) {
-  std::span<std::byte> rest = state_.incoming;
+  std::span<std::byte> rest = state_.incoming.bytes();
   size_t used = 0;
   for (size_t left = rest.size(); left > 0; ++used) left -= std::min(left, room_[used].writable_size());
   le16 buffers = static_cast<uint16_t>(used);
@@ -175,20 +177,21 @@ Result<bool> Net::take_packet(virtio::Queue& queue) {
   size_t size = chain->readable_size();
   if (size < sizeof(Header)) return fail(ErrorCode::kGuest, "a packet shorter than its header");
   state_.outgoing_head = chain->head;
-  state_.outgoing.resize(std::min(size, kMostPacket));
-  chain->copy_out(0, state_.outgoing);
+  std::span<std::byte> packet = state_.outgoing.room().first(std::min(size, kMostPacket));
+  chain->copy_out(0, packet);
+  state_.outgoing.set_size(packet.size());
   Header header;
-  std::memcpy(&header, state_.outgoing.data(), sizeof header);
+  std::memcpy(&header, packet.data(), sizeof header);
   if (!valid(header, size - sizeof header, state_.features)) {
     drop("a frame of the guest's with a header that does not fit it");
-    state_.outgoing.resize(sizeof header);  // Nothing but the header is left: nothing to send.
+    state_.outgoing.set_size(sizeof header);  // Nothing but the header is left: nothing to send.
     return true;
   }
   if (back_end_->carries_headers()) {
     header.buffers = uint16_t{0};
-    std::memcpy(state_.outgoing.data(), &header, sizeof header);
+    std::memcpy(packet.data(), &header, sizeof header);
   } else if ((header.flags & Header::kNeedsCsum) != 0) {
-    complete_checksum(header, std::span(state_.outgoing).subspan(sizeof header));
+    complete_checksum(header, packet.subspan(sizeof header));
   }
   return true;
 }
@@ -197,7 +200,7 @@ Result<bool> Net::take_packet(virtio::Queue& queue) {
 Moved Net::send_outgoing(virtio::Queue& queue) {
   Moved moved = Moved::kDropped;
   if (state_.link_up && state_.outgoing.size() > sizeof(Header)) {
-    moved = back_end_->send(state_.outgoing);
+    moved = back_end_->send(state_.outgoing.bytes());
     if (moved == Moved::kLater) return moved;
     if (moved == Moved::kGone) link_gone();
     if (moved == Moved::kDropped) drop("a frame that the host did not take");

@@ -2,7 +2,8 @@
 //
 // Packets are copied, once each way: what is checked is what is sent, and a guest that changes a frame meanwhile
 // changes nothing. Towards the guest at most one frame is held here; with no buffer of the guest's free the host's
-// descriptor is not watched. From the guest, with a back end that takes no more, packets stay in the queue.
+// descriptor is watched only as long as the back end holds less than it may. From the guest, with a back end that takes
+// no more, packets stay in the queue.
 #pragma once
 
 #include <array>
@@ -15,6 +16,7 @@
 #include "base/event_loop.h"
 #include "base/log.h"
 #include "devices/net/back_end.h"
+#include "devices/net/packet.h"
 #include "virtio/device.h"
 
 namespace cloche::net {
@@ -33,9 +35,9 @@ struct Options {
 struct State {
   uint64_t features = 0;  // What the driver acknowledged.
   bool link_up = true;
-  std::vector<std::byte> incoming{};       // A packet for which the guest has too little room yet,
+  Packet incoming{};                       // A packet for which the guest has too little room yet,
   std::vector<uint16_t> incoming_heads{};  // and the chains it has given for it.
-  std::vector<std::byte> outgoing{};       // A packet that the back end does not take yet: the guest's next, of
+  Packet outgoing{};                       // A packet that the back end does not take yet: the guest's next, of
   uint16_t outgoing_head = 0;              // this chain.
   uint64_t dropped = 0;                    // Frames that were not valid, or too large for who was to take them.
 };
@@ -68,6 +70,7 @@ class Net final : public virtio::Device {
   enum class Progress : uint8_t { kBudget, kStalled };
 
   Result<Progress> receive(virtio::Queue& queue);
+  Progress wait_for_room();
   Result<bool> deliver(virtio::Queue& queue);
   void hand_over(virtio::Queue& queue);
   Result<Progress> transmit(virtio::Queue& queue);
@@ -91,11 +94,10 @@ class Net final : public virtio::Device {
   virtio::Driver* driver_ = nullptr;
   std::vector<virtio::Chain> room_;  // The chains of state_.incoming_heads.
   size_t room_size_ = 0;             // Their writable bytes.
-  bool wants_input_ = false;         // The guest had a buffer when we last looked.
+  bool wants_input_ = false;         // The guest had a buffer when we last looked, or the back end room.
   bool wants_output_ = false;        // The back end did not take all.
   uint32_t watched_ = 0;
   std::array<std::optional<EventLoop::TimerId>, kQueueSizes.size()> again_;  // Per queue.
-  std::vector<std::byte> packet_;                                            // Room for one, on its way in.
 };
 
 }  // namespace cloche::net

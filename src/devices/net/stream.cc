@@ -1,6 +1,7 @@
 #include "devices/net/stream.h"
 
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <algorithm>
 #include <cstring>
@@ -31,7 +32,7 @@ bool Stream::has_received() const {
 // One read: the loop's other users want their turn.
 Moved Stream::fill() {
   if (in_.empty()) in_.resize(kBuffer);
-  std::memmove(in_.data(), in_.data() + begin_, received());
+  if (begin_ != 0) std::memmove(in_.data(), in_.data() + begin_, received());
   end_ = received();
   begin_ = 0;
   ssize_t got;
@@ -60,12 +61,42 @@ Received Stream::receive(std::span<std::byte> to) {
   return {Moved::kDone, size};
 }
 
+bool Stream::collect() {
+  if (received() == kBuffer) return false;
+  return fill() != Moved::kGone && received() < kBuffer;  // Who is gone is found out behind what came before.
+}
+
 Moved Stream::send(std::span<const std::byte> packet) {
   std::span<const std::byte> frame = packet.subspan(sizeof(Header));
   if (out_.size() + kLength + frame.size() > kBuffer) {
     if (Moved flushed = flush(); flushed != Moved::kDone) return flushed;
   }
   for (size_t i = 0; i < kLength; ++i) out_.push_back(static_cast<std::byte>(frame.size() >> 8 * (kLength - 1 - i)));
+  if (frame.size() >= kLarge) return send_with_held(frame);
+  out_.insert(out_.end(), frame.begin(), frame.end());
+  return Moved::kDone;
+}
+
+// In one call with what is held, its length at the end of that. What the socket does not take is held.
+Moved Stream::send_with_held(std::span<const std::byte> frame) {
+  size_t held = out_.size() - sent_;
+  iovec parts[] = {{out_.data() + sent_, held}, {const_cast<std::byte*>(frame.data()), frame.size()}};
+  msghdr message{};
+  message.msg_iov = parts;
+  message.msg_iovlen = std::size(parts);
+  ssize_t put;
+  do {
+    put = ::sendmsg(socket_.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  } while (put < 0 && errno == EINTR);
+  if (put < 0 && errno != EAGAIN && errno != ENOBUFS) return Moved::kGone;
+  size_t taken = put < 0 ? 0 : static_cast<size_t>(put);
+  if (taken < held) {
+    sent_ += taken;
+  } else {
+    out_.clear();
+    sent_ = 0;
+    frame = frame.subspan(taken - held);
+  }
   out_.insert(out_.end(), frame.begin(), frame.end());
   return Moved::kDone;
 }

@@ -17,6 +17,7 @@ class Stream final : public BackEnd {
   int fd() const override { return socket_.get(); }
   Received receive(std::span<std::byte> to) override;
   bool has_received() const override;
+  bool collect() override;
   Moved send(std::span<const std::byte> packet) override;
   Moved flush() override;
 
@@ -24,8 +25,11 @@ class Stream final : public BackEnd {
   // What is kept of either direction: a system call then moves many small frames, or several of the largest.
   static constexpr size_t kBuffer = 256 << 10;
   static constexpr size_t kLength = 4;
+  // To copy as much once more costs about a system call.
+  static constexpr size_t kLarge = 4 << 10;
 
   Moved fill();
+  Moved send_with_held(std::span<const std::byte> frame);
   size_t next_length() const;
   size_t received() const { return end_ - begin_; }
 
