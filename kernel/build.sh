@@ -18,6 +18,8 @@ fail() {
   exit 1
 }
 
+. "$kernel_dir/prebuilt.sh"
+
 # Everything that would otherwise tell when, where and by whom it was built.
 export KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' KBUILD_BUILD_USER=cloche KBUILD_BUILD_HOST=cloche
 export KBUILD_BUILD_VERSION=1 LC_ALL=C TZ=UTC
@@ -83,28 +85,6 @@ check_config() {
   ((${#lost[@]} == 0)) || fail "these options did not survive Kconfig:$(printf '\n  %s' "${lost[@]}")"
 }
 
-# Replaces the line of one image in VERSION: the package that it was built from.
-record_version() {
-  local which=$1 versions=$prebuilt/VERSION
-  {
-    if [[ -f $versions ]]; then grep -v "^$which " "$versions" || true; fi
-    echo "$which $(package_version)"
-  } | sort >"$versions.new"
-  mv "$versions.new" "$versions"
-}
-
-# Replaces the lines of one image in SHA256SUMS, and keeps the file sorted by name.
-record_digests() {
-  local image=$1 vmlinux=$2 name sums=$prebuilt/SHA256SUMS
-  name=$(basename "$image" .bzImage)
-  {
-    if [[ -f $sums ]]; then grep -v "  $name\.\(bzImage\|vmlinux\)$" "$sums" || true; fi
-    printf '%s  %s.bzImage\n' "$(sha256sum <"$image" | cut -d' ' -f1)" "$name"
-    printf '%s  %s.vmlinux\n' "$(sha256sum <"$vmlinux" | cut -d' ' -f1)" "$name"
-  } | sort -k2 >"$sums.new"
-  mv "$sums.new" "$sums"
-}
-
 build() {
   local which=$1 out=$2 source objects fragments image
   mkdir -p "$out"
@@ -132,7 +112,7 @@ build() {
   install -m 644 "$objects/arch/x86/boot/bzImage" "$image.new"
   mv "$image.new" "$image"
   record_digests "$image" "$objects/extracted.vmlinux"
-  record_version "$which"
+  record_version "$which" "$(package_version)"
   echo "kernel/build.sh: $which: bzImage $(stat -c %s "$image") bytes," \
     "vmlinux $(stat -c %s "$objects/extracted.vmlinux") bytes"
 }

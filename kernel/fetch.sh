@@ -14,17 +14,18 @@ fail() {
   exit 1
 }
 
-digest_of() { sha256sum <"$1" | cut -d' ' -f1; }
+. "$kernel_dir/prebuilt.sh"
 
 (($# == 3)) || fail "usage: kernel/fetch.sh guest|machine FILE|URL SHA256"
-readonly kind=$1 from=$2 wanted=${3,,} name=$1-x86_64
+kind=$1 from=$2 wanted=${3,,}
+name=$1-x86_64
 [[ $kind == guest || $kind == machine ]] || fail "there is a guest and a machine kernel, and no '$kind'"
 [[ $wanted =~ ^[0-9a-f]{64}$ ]] || fail "'$3' is no SHA-256: 64 hexadecimal digits"
 
 # In the same folder, so that the last step is one rename.
 folder=$(mktemp -d "$prebuilt/.fetch-XXXXXX")
 trap 'rm -rf "$folder"' EXIT
-readonly image=$folder/$name.bzImage
+image=$folder/$name.bzImage
 case $from in
   http://* | https://*)
     command -v curl >/dev/null || fail "curl is not installed (Debian package: curl)"
@@ -41,16 +42,8 @@ got=$(digest_of "$image")
 [[ $got == "$wanted" ]] || fail "$from has the SHA-256 $got, not $wanted"
 
 "$kernel_dir/extract.sh" --unchecked "$image" "$folder/$name.vmlinux" || fail "$from cannot be booted here"
-{
-  grep -v "  $name\.\(bzImage\|vmlinux\)$" "$prebuilt/SHA256SUMS" || true
-  printf '%s  %s.bzImage\n' "$got" "$name"
-  printf '%s  %s.vmlinux\n' "$(digest_of "$folder/$name.vmlinux")" "$name"
-} | sort -k2 >"$folder/SHA256SUMS"
-{
-  grep -v "^$kind " "$prebuilt/VERSION" || true
-  echo "$kind fetched"
-} | sort >"$folder/VERSION"
-chmod 644 "$image" "$folder/SHA256SUMS" "$folder/VERSION"
+chmod 644 "$image"
+record_digests "$image" "$folder/$name.vmlinux"
 mv "$image" "$prebuilt/$name.bzImage"
-mv "$folder/SHA256SUMS" "$folder/VERSION" "$prebuilt"
+record_version "$kind" fetched
 echo "kernel/fetch.sh: $name.bzImage is $from; ./dev build puts it to use"
