@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "machine/behind_guest.h"
 #include "machine/machine.h"
 
 namespace cloche {
@@ -38,6 +39,7 @@ Result<ExitReport> Machine::run() {
   for (unsigned index = 0; index < cpus_.size(); ++index) threads_.emplace_back([this, index] { run_cpu(index); });
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 
+  BehindGuest behind;
   TRY(loop_->run());
   stop_cpus();
   for (auto& disk : disks_) disk->settle();
