@@ -27,6 +27,7 @@ namespace cloche::krun_init {
 namespace {
 
 constexpr int kFailed = 125, kNotRunnable = 126, kNotFound = 127, kSignaled = 128;
+constexpr int kFirstFree = 3;  // After the standard streams.
 constexpr const char* kNewRoot = "/newroot";
 
 void complain(int stream, const std::string& what, uint32_t sys_errno) {
@@ -35,18 +36,33 @@ void complain(int stream, const std::string& what, uint32_t sys_errno) {
 
 void complain(const Error& error) { complain(STDERR_FILENO, error.what, static_cast<uint32_t>(error.sys_errno)); }
 
-// A kernel that found no console, or no place for it, starts us without.
-void open_missing_streams() {
-  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd)
-    if (::fcntl(fd, F_GETFD) < 0 && ::open("/dev/console", O_RDWR | O_NOCTTY) < 0)
-      static_cast<void>(::open("/dev/null", O_RDWR));
+// The console by its own name, in the /dev that is seen: the kernel's descriptor of it has none that a program finds. A
+// kernel without a console starts us without descriptors.
+void take_console() {
+  std::string names;  // The last is what the kernel has as /dev/console.
+  std::getline(std::ifstream("/sys/class/tty/console/active"), names);
+  std::string path = "/dev/" + names.substr(names.rfind(' ') + 1);
+  int opened = ::open(path.c_str(), O_RDWR | O_NOCTTY);
+  int console = ::fcntl(opened, F_DUPFD_CLOEXEC, kFirstFree);
+  if (opened >= 0) ::close(opened);
+  for (int fd = 0; fd < kFirstFree; ++fd) {
+    ::dup2(console, fd);
+    if (::fcntl(fd, F_GETFD) < 0) static_cast<void>(::open("/dev/null", O_RDWR));
+  }
+  if (console >= 0) ::close(console);
+}
+
+Result<void> mount_system() {
+  TRY(init::mount_system());
+  take_console();
+  return {};
 }
 
 Result<void> enter_disk(const wire::RootDevice& device) {
   ::mkdir(kNewRoot, 0755);
   TRY(init::mount_root_device(device, kNewRoot, init::RootUse::kWritten));
   TRY(init::enter(kNewRoot));
-  return init::mount_system();
+  return mount_system();
 }
 
 Result<void> mount_memory_at(const std::string& path) {
@@ -67,8 +83,7 @@ Result<void> set_up_network(wire::Start& start) {
 
 // What was set up for every command, whatever it is; the terminal is that of all that run here.
 Result<void> prepare(const Words& words, int& host_root) {
-  TRY(init::mount_system());
-  open_missing_streams();
+  TRY(mount_system());
   ::chmod("/dev/kvm", 0666);
   host_root = open_host_root();
   wire::RootDevice device = root_device_in(words.environment);

@@ -88,11 +88,11 @@ def test_the_guest_has_what_programs_expect():
     for each in /proc /sys /sys/fs/cgroup /dev /dev/pts /dev/shm; do
       grep -q " $each " /proc/mounts || echo no $each
     done
-    echo x > /dev/tty && echo a terminal
+    echo x > /dev/tty && echo a terminal; busybox readlink /proc/1/fd/0
     busybox ip address show lo | grep -c 127.0.0.1; ls -a / | grep -c init.krun
     busybox sleep 1000 & exit 3"""
     outcome = shell(script)
-    assert outcome.code == 3 and lines(outcome) == ["a terminal", "1", "0"], outcome
+    assert outcome.code == 3 and lines(outcome) == ["a terminal", "/dev/hvc0", "1", "0"], outcome
 
 
 def test_on_debians_kernel():
