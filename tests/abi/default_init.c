@@ -2,7 +2,8 @@
  *
  * default_init WORD... [-- PROGRAM ARGUMENT...]
  *
- * root=DIRECTORY   the root, with the program on top; where it is missing, a root that holds nothing else
+ * root=DIRECTORY   the root, with the program on top; where it is missing, one with nothing but places to mount at
+ * bare             without those, too
  * disk=IMAGE       a disk, ext4, where the root is
  * initramfs=FILE   one that holds the program, and kernel=FILE the kernel for it, with line=TEXT
  * env=NAME=VALUE  limit=WORD  workdir=PATH  net=SOCKET
@@ -19,7 +20,7 @@ struct asked {
   const char *root, *disk, *initramfs, *kernel, *line, *workdir, *net, *file;
   const char* environment[MOST];
   const char* limits[MOST];
-  int vsock;
+  int vsock, bare;
 };
 
 /* The value of "NAME=VALUE", where the word is one. */
@@ -47,6 +48,7 @@ static void read_word(struct asked* asked, const char* word) {
   if (value(word, "env")) add(asked->environment, value(word, "env"));
   if (value(word, "limit")) add(asked->limits, value(word, "limit"));
   if (strcmp(word, "vsock") == 0) asked->vsock = 1;
+  if (strcmp(word, "bare") == 0) asked->bare = 1;
 }
 
 static int write_program(const char* path, const uint8_t* program, size_t size) {
@@ -62,10 +64,11 @@ static void add_root(uint32_t id, const struct asked* asked, const uint8_t* prog
   } else if (asked->root) {
     CHECK(krun_set_root(id, asked->root), 0);
   } else {
+    const char* const places[] = {"dev", "proc", "sys"};
+    size_t at;
     CHECK(krun_add_virtiofs3(id, KRUN_FS_ROOT_TAG, NULL, 0, false), 0);
-    CHECK(krun_fs_add_overlay_dir(id, KRUN_FS_ROOT_TAG, "dev", 0755), 0);
-    CHECK(krun_fs_add_overlay_dir(id, KRUN_FS_ROOT_TAG, "proc", 0755), 0);
-    CHECK(krun_fs_add_overlay_dir(id, KRUN_FS_ROOT_TAG, "sys", 0755), 0);
+    for (at = 0; at < 3 && !asked->bare; ++at)
+      CHECK(krun_fs_add_overlay_dir(id, KRUN_FS_ROOT_TAG, places[at], 0755), 0);
   }
   CHECK(krun_fs_add_overlay_file(id, KRUN_FS_ROOT_TAG, "/init.krun", program, size, 0755, true), 0);
 }

@@ -128,8 +128,11 @@ def test_limits_that_say_nothing_are_125():
 
 
 def test_the_command_can_be_the_first_program():
-    outcome = shell("echo $$; exec busybox reboot -f", "env=KRUN_INIT_PID1=1")
+    root = make_root()
+    outcome = shell("echo $$; exec busybox reboot -f", "env=KRUN_INIT_PID1=1", root=root)
     assert outcome.code == 0 and lines(outcome) == ["1"], outcome
+    outcome = guest(f"root={root}", "env=KRUN_INIT_PID1=1", "--", "/bin/nowhere")
+    assert outcome.code == 127 and b"/bin/nowhere" in outcome.err, outcome
 
 
 def check_disk(libraries):
@@ -161,6 +164,11 @@ def test_a_root_on_a_disk_that_holds_none():
 def test_a_root_that_holds_nothing_else():
     outcome = guest("--", "/bin/sh")
     assert outcome.code == 127 and b"/bin/sh: No such file" in outcome.err, outcome
+
+
+def test_a_root_without_a_place_to_mount_at():
+    outcome = guest("bare", "--", "/bin/sh")
+    assert outcome.code == 125 and outcome.out == b"", outcome
 
 
 def test_in_an_initramfs():
