@@ -14,7 +14,7 @@
 
 #include "check.h"
 
-#define MOST 16
+#define MOST 64
 
 struct asked {
   const char *root, *disk, *initramfs, *kernel, *line, *workdir, *net, *file;

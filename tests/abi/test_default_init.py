@@ -76,6 +76,17 @@ def test_it_comes_with_arguments_environment_directory_and_limits():
     assert outcome.code == 0 and lines(outcome) == expected, outcome
 
 
+def test_more_words_than_linux_hands_on_are_refused():
+    root = make_root()
+    write(root, "script", 'echo $# $V29; busybox env | grep -c ^V')
+    variables = [f"env=V{number}=v" for number in range(30)]  # KRUN_INIT is one more.
+    words, command = [f"root={root}", *variables, "env=HOME=/"], ["--", "/bin/sh", "/script", *["x"] * 31]
+    outcome = guest(*words, *command)
+    assert outcome.code == 0 and lines(outcome) == ["31 v", "30"], outcome
+    for refused in (guest(*words, "env=ONE=more", *command), guest(*words, *command, "more")):
+        assert refused.code == 1 and b"krun_start_enter: -7" in refused.err, refused
+
+
 def test_streams_are_the_callers():
     text = b"some words\n" * 10_000
     outcome = shell("cat; echo to the error output >&2", stdin=text)
