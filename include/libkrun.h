@@ -97,9 +97,10 @@ int32_t krun_add_virtiofs4(uint32_t ctx_id, const char* c_tag, const char* c_pat
 int32_t krun_fs_add_overlay_file(uint32_t ctx_id, const char* fs_tag, const char* path, const uint8_t* data, size_t len,
                                  uint32_t mode, bool one_shot);
 int32_t krun_fs_add_overlay_dir(uint32_t ctx_id, const char* fs_tag, const char* path, uint32_t mode);
-/* The guest's first program is not put into the root. */
+/* The guest's first program is the caller's. */
 int32_t krun_disable_implicit_init(uint32_t ctx_id);
-/* The program that would be; valid for ever. */
+/* A first program for such a guest, valid for ever: it does what the kernel's command line says, as docs/libkrun.md has
+ * it. The caller puts it there, say as "/init.krun" of KRUN_FS_ROOT_TAG. */
 int32_t krun_get_default_init(const uint8_t** data, size_t* len);
 int32_t krun_set_mapped_volumes(uint32_t ctx_id, const char* const mapped_volumes[]);
 
@@ -121,7 +122,8 @@ int32_t krun_add_disk3(uint32_t ctx_id, const char* block_id, const char* disk_p
 /* Deprecated: raw images as the first and second disk, unless there are krun_add_disk*()s. */
 int32_t krun_set_root_disk(uint32_t ctx_id, const char* disk_path);
 int32_t krun_set_data_disk(uint32_t ctx_id, const char* disk_path);
-/* The guest's root is the file system on `device`. `fstype` NULL or "auto": what the kernel finds. */
+/* The guest's root is the file system on `device`. `fstype` NULL or "auto": what the kernel finds. There is a
+ * KRUN_FS_ROOT_TAG from then on, for a first program of the caller's; before, there must be none. */
 int32_t krun_set_root_disk_remount(uint32_t ctx_id, const char* device, const char* fstype, const char* options);
 
 /* --- Consoles --------------------------------------------------------------------------------------------------- */

@@ -17,6 +17,7 @@
 #include "guest/init/settings.h"
 #include "guest/init/streams.h"
 #include "guest/init/supervisor.h"
+#include "guest/init/system.h"
 
 namespace cloche::init {
 namespace {
@@ -33,6 +34,7 @@ Result<Control> call_host(uint64_t began_ns) {
 // What depends on nothing that the host says, so that it is done while the host answers, or before a snapshot is taken.
 Result<void> prepare_guest() {
   TRY(mount_system());
+  TRY(mount_memory());
   bring_loopback_up();
   return {};
 }

@@ -13,28 +13,13 @@
 
 #include "guest/init/disks.h"
 #include "guest/init/shares.h"
+#include "guest/init/system.h"
 
 namespace cloche::init {
 namespace {
 
-struct System {
-  const char* path;
-  const char* type;
-  unsigned long flags;
-  const char* options;
-};
-
-// In order: parents first. /proc without hidepid. The kernel's cgroup and pts folders are there or not as it was built.
-constexpr System kSystem[] = {
-    {"/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr},
-    {"/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr},
-    {"/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr},
-    {"/dev", "devtmpfs", MS_NOSUID, "mode=0755"},
-    {"/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "mode=0620,gid=5,ptmxmode=0666"},
-    {"/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777"},
-    {"/memory", "tmpfs", 0,
-     "mode=0755"},  // The overlay's upper layer: half of the guest's memory at most, which is tmpfs's default.
-};
+// The overlay's upper layer: half of the guest's memory at most, which is tmpfs's default.
+constexpr System kMemory{"/memory", "tmpfs", 0, "mode=0755"};
 // What moves into the root, with all that is mounted in it.
 constexpr std::array<const char*, 3> kMoved{"/proc", "/sys", "/dev"};
 // Under a read-only root these are memory: programs write there without asking.
@@ -46,19 +31,6 @@ constexpr System kScratch[] = {
 constexpr const char* kLower = "/lower";
 constexpr const char* kOverlay = "/overlay";
 constexpr const char* kOverlayOptions = "lowerdir=/lower,upperdir=/memory/upper,workdir=/memory/work";
-
-// EBUSY: a kernel that found a root by itself has mounted its devices there.
-Result<void> mount_at(const System& system) {
-  if (::mount(system.type, system.path, system.type, system.flags, system.options) == 0 || errno == EBUSY) return {};
-  return failed(std::string("mount ") + system.path);
-}
-
-void link_devices() {
-  ::symlink("/proc/self/fd", "/dev/fd");
-  ::symlink("/proc/self/fd/0", "/dev/stdin");
-  ::symlink("/proc/self/fd/1", "/dev/stdout");
-  ::symlink("/proc/self/fd/2", "/dev/stderr");
-}
 
 // Whether `path` (absolute) is there, its links resolved with `root` as the root.
 bool exists_in(int root, const char* path) {
@@ -77,13 +49,6 @@ bool has_mount_points(const wire::Start& start) {
              std::ranges::all_of(start.mounts, [&](const wire::Mount& mount) { return there(mount.path.c_str()); });
   ::close(root);
   return all;
-}
-
-// Makes `root` the root of everything. An initramfs cannot be pivoted away from; it is mounted over.
-Result<void> enter(const char* root) {
-  if (::chdir(root) < 0 || ::mount(".", "/", nullptr, MS_MOVE, nullptr) < 0 || ::chroot(".") < 0)
-    return failed("enter the root file system");
-  return {};
 }
 
 // The mount whose root `fd` is goes to `path`, which is made where it is missing. By descriptor, as its old place is
@@ -131,12 +96,9 @@ Result<void> mount_lower(const wire::Start& start) {
 
 }  // namespace
 
-Result<void> mount_system() {
-  for (const System& system : kSystem) {
-    ::mkdir(system.path, 0755);
-    TRY(mount_at(system));
-  }
-  link_devices();
+Result<void> mount_memory() {
+  ::mkdir(kMemory.path, 0755);
+  TRY(mount_at(kMemory));
   ::mkdir("/memory/upper", 0755);
   ::mkdir("/memory/work", 0755);
   return {};

@@ -1,5 +1,4 @@
-// The guest's file systems: what every guest has, mounted before the host has said anything, then the root that Start
-// names.
+// The root that Start names, and what is mounted in it.
 #pragma once
 
 #include "guest/init/failure.h"
@@ -7,8 +6,8 @@
 
 namespace cloche::init {
 
-// Mounts /proc, /sys and /dev with what belongs inside, and memory for the root's overlay, all in the initramfs.
-Result<void> mount_system();
+// Mounts memory for the root's overlay, in the initramfs.
+Result<void> mount_memory();
 
 // Mounts the root file system, makes it the root of everything, moves the system's mounts there and adds the shares.
 Result<void> mount_root(const wire::Start& start);

@@ -29,11 +29,11 @@ constexpr int kFirstFree = 3;             // After the standard streams.
 struct Child {
   const wire::Start& start;
   CommandStreams streams;
-  char** arguments;
-  char** environment;
-  int program;
   const Standing& standing;
-  wire::Exited failure;
+  int program = kByName;
+  std::vector<char*> arguments{}, environment{};
+  std::string home{};  // In the environment.
+  wire::Exited failure{};
   bool failed = false;  // Stays so where exec succeeds.
 };
 
@@ -77,7 +77,7 @@ Result<void> prepare(Child& child) {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  ::setsid();
+  if (child.standing.session == Session::kOwn) ::setsid();
   take_standing(child.standing);
   TRY(take_streams(child));
   ::umask(022);
@@ -104,20 +104,25 @@ wire::Exited explain(const Error& error) {
   return failure;
 }
 
-Refusal become_program(const Child& child) {
-  if (child.program == kByName) return execute(child.arguments, child.environment);
-  ::syscall(SYS_execveat, child.program, "", child.arguments + 1, child.environment, AT_EMPTY_PATH);
+Refusal become_program(Child& child) {
+  char** arguments = child.arguments.data();
+  char** environment = child.environment.data();
+  if (child.program == kByName) return execute(arguments, environment);
+  ::syscall(SYS_execveat, child.program, "", arguments + 1, environment, AT_EMPTY_PATH);
   return {errno, false};
 }
 
-int run_child(void* argument) {
-  Child& child = *static_cast<Child*>(argument);
+void run(Child& child) {
   Result<void> prepared = prepare(child);
   if (!prepared)
     child.failure = explain(prepared.error());
   else
     child.failure = explain(become_program(child), child.start.arguments[0]);
   child.failed = true;
+}
+
+int run_child(void* argument) {
+  run(*static_cast<Child*>(argument));
   ::_exit(127);
 }
 
@@ -137,28 +142,41 @@ bool has_home(const std::vector<std::string>& environment) {
   return false;
 }
 
+// False, with the reason, where there is nothing to run.
+bool fill(Child& child) {
+  if (child.start.arguments.empty()) {
+    child.failure = explain(Error{.sys_errno = EINVAL, .what = "start a command without a name"});
+    return false;
+  }
+  child.arguments = pointers(child.start.arguments, 1);  // The free slot that execute() asks for.
+  child.environment = pointers(child.start.environment, 0);
+  if (!has_home(child.start.environment)) {
+    child.home = "HOME=" + home_of(child.start.uid);
+    child.environment.push_back(pointer(child.home));
+  }
+  child.arguments.push_back(nullptr);
+  child.environment.push_back(nullptr);
+  return true;
+}
+
 }  // namespace
 
 std::expected<pid_t, wire::Exited> launch(const wire::Start& start, const CommandStreams& streams, int program,
                                           const Standing& standing) {
-  if (start.arguments.empty())
-    return std::unexpected(explain(Error{.sys_errno = EINVAL, .what = "start a command without a name"}));
-  std::vector<char*> arguments = pointers(start.arguments, 1);  // The free slot that execute() asks for.
-  std::vector<char*> environment = pointers(start.environment, 0);
-  std::string home;
-  if (!has_home(start.environment)) {
-    home = "HOME=" + home_of(start.uid);
-    environment.push_back(pointer(home));
-  }
-  arguments.push_back(nullptr);
-  environment.push_back(nullptr);
+  Child child{start, streams, standing, program};
+  if (!fill(child)) return std::unexpected(std::move(child.failure));
   alignas(16) static char stack[kChildStack];
-  Child child{start, streams, arguments.data(), environment.data(), program, standing, {}};
   pid_t pid = ::clone(run_child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
   if (pid < 0) return std::unexpected(explain(Error{.sys_errno = errno, .what = "start a process"}));
   if (!child.failed) return pid;
   ::waitpid(pid, nullptr, 0);
   return std::unexpected(std::move(child.failure));
+}
+
+wire::Exited become(const wire::Start& start, const CommandStreams& streams, const Standing& standing) {
+  Child child{start, streams, standing};
+  if (fill(child)) run(child);
+  return std::move(child.failure);
 }
 
 }  // namespace cloche::init

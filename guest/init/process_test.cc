@@ -67,6 +67,35 @@ TEST_F(ProcessTest, RunsInItsOwnSessionWithItsEnvironment) {
   EXPECT_EQ(result.output, "HOME=/here\nPATH=/usr/bin:/bin\nPWD=/\n0022\nleader\n");
 }
 
+TEST_F(ProcessTest, StaysInOurSessionWhereToldTo) {
+  if (!is_root_or_says_so()) return;
+  wire::Start start = shell("exit $(($(ps -o sid= -p $$) == $(ps -o sid= -p $PPID) ? 1 : 2))");
+  int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  auto pid = launch(start, {null, null, null}, kByName, {.session = Session::kOurs});
+  ::close(null);
+  ASSERT_TRUE(pid);
+  int status = 0;
+  ASSERT_EQ(::waitpid(*pid, &status, 0), *pid);
+  EXPECT_EQ(WEXITSTATUS(status), 1);
+}
+
+// In a child of the test's, which is what becomes the command.
+TEST_F(ProcessTest, BecomesTheCommandOrSaysWhyNot) {
+  if (!is_root_or_says_so()) return;
+  pid_t child = ::fork();
+  if (child == 0) {
+    wire::Start start = shell("");
+    start.arguments = {"no-such-program"};
+    bool says_so = become(start, {0, 1, 2}).kind == wire::ExitKind::kNotFound;
+    start = shell("exit 7");
+    if (says_so) become(start, {0, 1, 2});
+    ::_exit(1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(WEXITSTATUS(status), 7);
+}
+
 TEST_F(ProcessTest, HomeIsAddedWhereItIsMissing) {
   if (!is_root_or_says_so()) return;
   wire::Start start = shell("echo $HOME");

@@ -3,39 +3,23 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 
 #include "krun/context.h"
+#include "krun/limit_word.h"
 #include "libkrun.h"
 
 namespace cloche::krun {
 namespace {
 
 // By their numbers on x86_64 Linux, as setrlimit(2) has them.
-constexpr std::array<const char*, 16> kResources{"cpu",      "fsize",  "data",    "stack", "core",  "rss",
-                                                 "nproc",    "nofile", "memlock", "as",    "locks", "sigpending",
-                                                 "msgqueue", "nice",   "rtprio",  "rttime"};
+constexpr std::array<const char*, LimitWord::kResources> kResources{
+    "cpu",     "fsize", "data",  "stack",      "core",     "rss",  "nproc",  "nofile",
+    "memlock", "as",    "locks", "sigpending", "msgqueue", "nice", "rtprio", "rttime"};
 
 std::vector<std::string> own_environment() {
   std::vector<std::string> all;
   for (char** each = environ; each != nullptr && *each != nullptr; ++each) all.emplace_back(*each);
   return all;
-}
-
-std::optional<uint64_t> number_in(std::string_view text) {
-  uint64_t number = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
-}
-
-// "RESOURCE=SOFT:HARD", or with a colon instead of the equals sign.
-std::optional<Limit> limit_of(std::string_view text) {
-  size_t first = text.find_first_of("=:"), second = text.find(':', first + 1);
-  if (first == std::string_view::npos || second == std::string_view::npos) return std::nullopt;
-  auto resource = number_in(text.substr(0, first)), soft = number_in(text.substr(first + 1, second - first - 1)),
-       hard = number_in(text.substr(second + 1));
-  if (!resource || !soft || !hard || *resource >= kResources.size()) return std::nullopt;
-  return Limit{kResources[*resource], *soft, *hard};
 }
 
 }  // namespace
@@ -80,9 +64,9 @@ int32_t krun_set_rlimits(uint32_t ctx_id, const char* const rlimits[]) {
     if (!words) return -EINVAL;
     std::vector<cloche::Limit> limits;
     for (const std::string& word : *words) {
-      auto limit = limit_of(word);
+      auto limit = parse_limit(word);
       if (!limit) return -EINVAL;
-      limits.push_back(std::move(*limit));
+      limits.push_back({kResources[limit->resource], limit->soft, limit->hard});
     }
     context.limits = std::move(limits);
     context.limit_words = std::move(*words);

@@ -25,6 +25,21 @@ std::string text_in(const json& from, const char* name) {
   return found == from.end() || found->is_null() ? std::string() : found->get<std::string>();
 }
 
+bool says(const json& from, const char* name, const char* text) {
+  auto found = from.find(name);
+  return found != from.end() && found->is_string() && found->get_ref<const std::string&>() == text;
+}
+
+std::vector<std::string> memory_mounts_in(const json& whole) {
+  std::vector<std::string> paths;
+  auto mounts = whole.find("mounts");
+  if (mounts == whole.end() || !mounts->is_array()) return paths;
+  for (const json& mount : *mounts)
+    if (mount.is_object() && says(mount, "type", "tmpfs") && says(mount, "source", "tmpfs"))
+      if (std::string path = text_in(mount, "destination"); path.starts_with('/')) paths.push_back(std::move(path));
+  return paths;
+}
+
 // The root may be anybody's: nothing in it leads out of it, and a pipe is not waited for.
 int open_beneath(const std::string& root, const std::string& name) {
   int directory = ::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -44,7 +59,8 @@ std::optional<ConfiguredProcess> parse_config(const std::string& text) try {
   if (!whole.is_object()) return std::nullopt;
   const json& process = whole.contains("process") ? whole.at("process") : whole;
   if (process.contains("args"))
-    return ConfiguredProcess{list_in(process, "args"), list_in(process, "env"), text_in(process, "cwd")};
+    return ConfiguredProcess{list_in(process, "args"), list_in(process, "env"), text_in(process, "cwd"),
+                             memory_mounts_in(whole)};
   const json& image = whole.contains("Config") ? whole.at("Config") : whole;
   if (!image.contains("Cmd") && !image.contains("Entrypoint") && !image.contains("Env")) return std::nullopt;
   ConfiguredProcess found{list_in(image, "Entrypoint"), list_in(image, "Env"), text_in(image, "WorkingDir")};

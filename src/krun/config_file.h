@@ -7,10 +7,14 @@
 
 namespace cloche::krun {
 
+inline constexpr const char* kConfigFile = "/.krun_config.json";
+inline constexpr const char* kShell = "/bin/sh";  // What runs where nothing says what does.
+
 struct ConfiguredProcess {
   std::vector<std::string> arguments{};
   std::vector<std::string> environment{};
   std::string working_directory{};
+  std::vector<std::string> memory_mounts{};  // Of OCI's mounts, where a tmpfs is to be.
 };
 
 // From OCI's shape (process: args, env, cwd), from a flat one (args, env, cwd) and from Docker's (Entrypoint, Cmd, Env,

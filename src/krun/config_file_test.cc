@@ -36,6 +36,18 @@ TEST(ConfigFileTest, WhatIsLeftOutIsEmpty) {
   EXPECT_EQ(found->working_directory, "");
 }
 
+TEST(ConfigFileTest, OfMountsThoseInMemoryAreNamed) {
+  auto found = parse_config(R"({"process": {"args": ["a"]}, "mounts": [
+    {"destination": "/run", "type": "tmpfs", "source": "tmpfs"}, {"destination": "/d", "type": "bind", "source": "/d"},
+    {"destination": "up", "type": "tmpfs", "source": "tmpfs"}, {"type": "tmpfs", "source": "tmpfs"},
+    {"destination": "/s", "type": "tmpfs", "source": "shm"}, {"destination": "/x", "type": 7}, [], null, "tmpfs"]})");
+  ASSERT_TRUE(found);
+  EXPECT_THAT(found->memory_mounts, ElementsAre("/run"));
+  found = parse_config(R"({"args": ["a"], "mounts": {"type": "tmpfs"}})");
+  ASSERT_TRUE(found);
+  EXPECT_THAT(found->memory_mounts, IsEmpty());
+}
+
 TEST(ConfigFileTest, AnythingElseIsNothing) {
   for (const char* text : {"", "{", "[]", "7", "{}", R"({"args": "sh"})", R"({"args": [7]})", R"({"process": 7})",
                            R"({"Cmd": [[]]})", "\xff"})

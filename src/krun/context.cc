@@ -125,6 +125,7 @@ int32_t krun_has_feature(uint64_t feature) {
   switch (feature) {
     case KRUN_FEATURE_NET:
     case KRUN_FEATURE_BLK:
+    case KRUN_FEATURE_INIT_BLOB:
       return 1;
     case KRUN_FEATURE_GPU:
     case KRUN_FEATURE_SND:
@@ -135,7 +136,6 @@ int32_t krun_has_feature(uint64_t feature) {
     case KRUN_FEATURE_INTEL_TDX:
     case KRUN_FEATURE_AWS_NITRO:
     case KRUN_FEATURE_VIRGL_RESOURCE_MAP2:
-    case KRUN_FEATURE_INIT_BLOB:
       return 0;
     default:
       return -EINVAL;

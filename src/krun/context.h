@@ -25,7 +25,7 @@ struct Overlay {
 
 struct FileSystem {
   std::string tag{};
-  std::optional<std::string> path;  // Without: an empty one.
+  std::optional<std::string> path{};  // Without: an empty one.
   uint64_t window_bytes = 0;
   bool read_only = false;
   std::vector<Overlay> overlays{};

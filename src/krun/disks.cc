@@ -97,6 +97,11 @@ int32_t krun_set_root_disk_remount(uint32_t ctx_id, const char* device, const ch
     if (!number || context.disks.empty() || std::ranges::any_of(context.file_systems, is_root)) return -EINVAL;
     std::string type = fstype == nullptr ? "" : fstype;
     context.root_disk = {*number, type == "auto" ? "" : type, options == nullptr ? "" : options};
+    // What a first program of the caller's begins on: places to mount at, and what the caller adds.
+    FileSystem root{.tag = KRUN_FS_ROOT_TAG};
+    for (const char* name : {"dev", "proc", "sys", "newroot"})
+      root.overlays.push_back({.path = name, .is_directory = true, .mode = 0755});
+    context.file_systems.push_back(std::move(root));
     return 0;
   });
 }

@@ -89,11 +89,6 @@ int32_t krun_disable_implicit_init(uint32_t ctx_id) {
   });
 }
 
-// cloche's own asks the host over vsock what to do; nobody else could start it.
-int32_t krun_get_default_init(const uint8_t** data, size_t* len) {
-  return data == nullptr || len == nullptr ? -EINVAL : -ENOTSUP;
-}
-
 int32_t krun_set_mapped_volumes(uint32_t, const char* const[]) { return -EINVAL; }
 
 }  // extern "C"

@@ -13,6 +13,7 @@
 
 #include "cloche/foreground.h"
 #include "krun/config_file.h"
+#include "krun/environment.h"
 #include "krun/held.h"
 #include "krun/log.h"
 #include "krun/plan_boot.h"
@@ -22,8 +23,6 @@
 namespace cloche::krun {
 namespace {
 
-constexpr const char* kConfigFile = "/.krun_config.json";
-constexpr const char* kShell = "/bin/sh";
 constexpr uint64_t kWindowStep = 2 << 20;  // Config's windows are a multiple of this.
 
 std::optional<uint32_t> window_of(const FileSystem& from) {
@@ -46,8 +45,11 @@ std::vector<InjectedFile> injected_of(const FileSystem& from) {
 
 Result<void> plan_file_systems(const Context& context, Config& config) {
   bool has_root = false;
+  bool is_guests = config.first_program == FirstProgram::kGuests;
   for (const FileSystem& from : context.file_systems) {
-    if (from.tag == KRUN_FS_ROOT_TAG) {
+    bool is_root = from.tag == KRUN_FS_ROOT_TAG;
+    if (is_root && context.root_disk && !is_guests) continue;  // It is for a first program that looks for the disk.
+    if (is_root) {
       has_root = true;
       config.root = {.source = from.path ? RootSource::kDirectory : RootSource::kEmpty,
                      .path = from.path.value_or(""),
@@ -63,7 +65,7 @@ Result<void> plan_file_systems(const Context& context, Config& config) {
                              .tag = from.tag,
                              .source = from.path ? ShareSource::kHost : ShareSource::kEmpty});
   }
-  if (config.first_program == FirstProgram::kGuests) {
+  if (is_guests) {
     if (!has_root) config.root = {.source = RootSource::kNone};
     return {};
   }
@@ -87,37 +89,16 @@ void plan_disks(const Context& context, Config& config) {
     if (!path.empty()) config.disks.push_back({.path = path, .format = DiskFormat::kRaw});
 }
 
-bool has_variable(const std::vector<std::string>& environment, std::string_view variable) {
-  std::string_view name = variable.substr(0, variable.find('=') + 1);
-  return std::ranges::any_of(environment, [&](const std::string& each) { return each.starts_with(name); });
-}
-
-// What is not NAME=value, which an environment may hold, no program finds by a name.
-void add_variable(std::vector<std::string>& environment, const std::string& variable) {
-  size_t equals = variable.find('=');
-  if (equals != std::string::npos && equals != 0) environment.push_back(variable);
-}
-
-std::string value_of(const std::vector<std::string>& environment, std::string_view name) {
-  for (const std::string& each : environment)
-    if (each.starts_with(name) && each.size() > name.size() && each[name.size()] == '=')
-      return each.substr(name.size() + 1);
-  return {};
-}
-
-// What a container runtime says in a file instead of in words. Its variables stand back behind what was said, but for
-// two.
+// What a container runtime says in a file instead of in words.
 void plan_command(const Context& context, Config& config) {
   for (const std::string& variable : context.environment.value_or(std::vector<std::string>()))
-    add_variable(config.environment, variable);
+    set_variable(config.environment, variable);
   std::string named = value_of(config.environment, "KRUN_CONFIG");
   std::optional<ConfiguredProcess> file;  // On a disk only the guest could read it.
   if (config.root.source == RootSource::kDirectory)
     file = read_config(config.root.path, named.empty() ? kConfigFile : named);
   ConfiguredProcess configured = file.value_or(ConfiguredProcess());
-  for (const std::string& variable : configured.environment)
-    if (!has_variable(config.environment, variable) || variable.starts_with("HOME=") || variable.starts_with("TERM="))
-      add_variable(config.environment, variable);
+  add_configured(config.environment, configured.environment);
   if (context.program) {
     config.arguments = {*context.program};
     std::ranges::copy(context.arguments, std::back_inserter(config.arguments));

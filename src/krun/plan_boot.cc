@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstddef>
 #include <filesystem>
+#include <iterator>
 #include <string_view>
 
 #include "libkrun.h"
@@ -17,6 +19,9 @@ namespace {
 constexpr const char* kBegin =
     "reboot=k panic=-1 panic_print=0 nomodule console=hvc0 rootfstype=virtiofs rw quiet no-kvmapf init=/init.krun";
 constexpr uint64_t kRawKernelMib = 2048;  // Where raw kernels begin.
+// What Linux hands on to its first program, HOME and TERM apart (CONFIG_INIT_ENV_ARG_LIMIT, as everybody has it). With
+// more it panics before it has a console, and its restart would pass for a good end.
+constexpr size_t kMostVariables = 31, kMostArguments = 32;
 
 bool is_guests(const Context& context) {
   auto is_root = [](const FileSystem& each) { return each.tag == KRUN_FS_ROOT_TAG; };
@@ -41,6 +46,27 @@ std::string limits_of(const Context& context) {
   for (const std::string& limit : context.limit_words) text += (text.empty() ? "" : ",") + limit;
   return text;
 }
+
+// libkrun's words for its init, and the environment.
+std::vector<std::string> variables_of(const Context& context) {
+  std::vector<std::string> variables;
+  auto add = [&](std::string_view name, std::string_view value) {
+    if (!value.empty()) variables.push_back(fmt::format("{}={}", name, value));
+  };
+  if (context.root_disk) {
+    add("KRUN_BLOCK_ROOT_DEVICE", fmt::format("/dev/vd{}", static_cast<char>('a' + context.root_disk->number)));
+    add("KRUN_BLOCK_ROOT_FSTYPE", context.root_disk->file_system);
+    add("KRUN_BLOCK_ROOT_OPTIONS", context.root_disk->mount_options);
+  }
+  add("KRUN_INIT", context.program.value_or(""));
+  add("KRUN_WORKDIR", context.working_directory.value_or(""));
+  add("KRUN_RLIMITS", limits_of(context));
+  if (context.environment) std::ranges::copy(*context.environment, std::back_inserter(variables));
+  return variables;
+}
+
+// The kernel has its own of these two, and takes ours in their place.
+bool is_counted(std::string_view variable) { return !variable.starts_with("HOME=") && !variable.starts_with("TERM="); }
 
 }  // namespace
 
@@ -67,22 +93,17 @@ Result<void> plan_guests_command_line(const Context& context, Config& config) {
   if (!context.firmware_path.empty()) return {};
   config.command_line = context.command_line.value_or(kBegin);
   std::string& line = config.extra_command_line;
-  auto add = [&](std::string_view name, std::string_view value) -> Result<void> {
-    return value.empty() ? Result<void>() : append(line, fmt::format("{}={}", name, value));
-  };
-  if (context.root_disk) {
-    std::string device = fmt::format("/dev/vd{}", static_cast<char>('a' + context.root_disk->number));
-    if (auto added = add("KRUN_BLOCK_ROOT_DEVICE", device); !added) return added;
-    if (auto added = add("KRUN_BLOCK_ROOT_FSTYPE", context.root_disk->file_system); !added) return added;
-    if (auto added = add("KRUN_BLOCK_ROOT_OPTIONS", context.root_disk->mount_options); !added) return added;
-  }
-  if (auto added = add("KRUN_INIT", context.program.value_or("")); !added) return added;
-  if (auto added = add("KRUN_WORKDIR", context.working_directory.value_or("")); !added) return added;
-  if (auto added = add("KRUN_RLIMITS", limits_of(context)); !added) return added;
-  for (const std::string& variable : context.environment.value_or(std::vector<std::string>()))
-    if (auto added = append(line, variable); !added) return added;
+  std::vector<std::string> variables = variables_of(context);
   auto asks = [](const Network& network) { return network.dhcp == Dhcp::kOn; };
-  if (std::ranges::any_of(config.networks, asks)) line += " KRUN_DHCP=1";
+  if (std::ranges::any_of(config.networks, asks)) variables.emplace_back("KRUN_DHCP=1");
+  if (std::ranges::count_if(variables, is_counted) > std::ptrdiff_t{kMostVariables} ||
+      context.arguments.size() > kMostArguments)
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("a kernel's command line has {} variables and {} arguments at most", kMostVariables,
+                            kMostArguments),
+                E2BIG);
+  for (const std::string& variable : variables)
+    if (auto added = append(line, variable); !added) return added;
   if (context.arguments.empty()) return {};
   line += " --";
   for (const std::string& argument : context.arguments)
