@@ -24,7 +24,7 @@ namespace {
 constexpr int kMostWaitMs = 1000, kLookMs = 2;
 constexpr int kPatienceMs = 2000;  // What had reached the device before it stopped is long done.
 constexpr int kAskMs = 500;
-constexpr size_t kChildStack = 16 << 10;
+constexpr size_t kChildStack = 64 << 10;
 constexpr int kMostDevices = 100;               // cloche's VMs have fewer, and two digits are enough.
 constexpr unsigned kNeedsReset = 0x40;          // virtio 1.2, section 2.1
 constexpr const char* kRest = "a file system";  // Where no disk is to blame.
