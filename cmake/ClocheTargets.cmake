@@ -97,3 +97,14 @@ function(cloche_shared target folder name soversion exports)
   set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name} SOVERSION ${soversion} LINK_DEPENDS ${exports}
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/${folder})
 endfunction()
+
+# cloche_install_library(TARGET VERSION HEADER PC): a shared library with its C header and what pkg-config reads, PC.in
+# of this folder. The installation can be moved.
+function(cloche_install_library target version header pc)
+  set_target_properties(${target} PROPERTIES VERSION ${version})
+  file(RELATIVE_PATH PREFIX_FROM_PC /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+  configure_file(${pc}.in ${CMAKE_BINARY_DIR}/${pc} @ONLY)
+  install(TARGETS ${target} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(FILES ${CMAKE_SOURCE_DIR}/include/${header} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(FILES ${CMAKE_BINARY_DIR}/${pc} DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endfunction()

@@ -8,8 +8,8 @@
 
 #include "devices/console_ports.h"
 #include "input.h"
-#include "virtio/mmio_transport.h"
 #include "virtio/testing/fake_driver.h"
+#include "virtio/testing/mmio_registers.h"
 
 namespace cloche::virtio {
 namespace {
@@ -81,7 +81,7 @@ class Guest {
   }
 
  private:
-  void write(uint64_t offset, uint32_t value) { transport_->write(offset, std::as_bytes(std::span(&value, 1))); }
+  void write(uint64_t offset, uint32_t value) { write_register(*transport_, offset, value); }
   void access(FuzzInput& input) {
     uint64_t offset = input.pick(MmioTransport::kSize);
     Bytes data(1u << input.pick(4), input.take<std::byte>());
@@ -90,21 +90,10 @@ class Guest {
   }
   void negotiate(uint64_t features) {
     for (uint32_t status : {0u, 1u, 3u}) write(mmio::kStatus, status);
-    for (uint32_t half : {0u, 1u}) {
-      write(mmio::kDriverFeaturesSel, half);
-      write(mmio::kDriverFeatures, static_cast<uint32_t>(features >> (32 * half)));
-    }
+    write_features(*transport_, features);
     write(mmio::kStatus, 11);
   }
-  void enable(uint32_t index) {
-    const QueueLayout& layout = rings_[index].layout();
-    write(mmio::kQueueSel, index);
-    write(mmio::kQueueNum, layout.size);
-    write(mmio::kQueueDescLow, static_cast<uint32_t>(layout.descriptors.value));
-    write(mmio::kQueueDriverLow, static_cast<uint32_t>(layout.driver_ring.value));
-    write(mmio::kQueueDeviceLow, static_cast<uint32_t>(layout.device_ring.value));
-    write(mmio::kQueueReady, 1);
-  }
+  void enable(uint32_t index) { set_queue(*transport_, index, rings_[index].layout()); }
   void turn() {
     loop_.at(EventLoop::Clock::now(), [this] { loop_.post([this] { loop_.stop(); }); });
     require(loop_.run().has_value());

@@ -5,17 +5,12 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "devices/vsock/testing/fake_guest.h"
-#include "input.h"
+#include "vsock_run.h"
 
 namespace cloche::vsock {
 namespace {
 
 constexpr int kMostSteps = 200;
-
-void require(bool holds) {
-  if (!holds) __builtin_trap();
-}
 
 const std::string& folder() {
   static const std::string made = [] {
@@ -32,16 +27,14 @@ TsiOptions options() {
   return options;
 }
 
-class Run {
+class Run : FuzzGuest {
  public:
-  explicit Run(EventLoop& loop) : loop_(loop), vsock_(loop, {}, Log()), driver_(vsock_) {
-    vsock_.impersonate(options());
-  }
+  explicit Run(EventLoop& loop) : FuzzGuest(loop) { vsock_.impersonate(options()); }
 
   void step(FuzzInput& input) {
     switch (input.pick(6)) {
       case 0:
-        return offer(input);
+        return offer(input, 300);
       case 1:
         return poll_loop(loop_);
       case 2:
@@ -52,14 +45,6 @@ class Run {
   }
 
  private:
-  void offer(FuzzInput& input) {
-    driver_.collect(Vsock::kReceive);
-    for (uint32_t count = input.pick(8); count > 0; --count) {
-      if (driver_.ring(Vsock::kReceive).free_descriptors() < 2) break;
-      driver_.ring(Vsock::kReceive).add({.readable = {}, .writable = {44 + input.pick(8), input.pick(300) + 1}});
-    }
-    require(driver_.kick(Vsock::kReceive));
-  }
   static Header header(FuzzInput& input) {
     Header header;
     header.src_cid = FakeGuest::kCid;
@@ -74,7 +59,7 @@ class Run {
     packet.type = kTypeStream;
     packet.op = static_cast<uint16_t>(input.pick(9));
     packet.flags = input.pick(4);
-    send(packet, Bytes(packet.op == kOpRw ? input.pick(5000) : 0));
+    send({packet_of(packet, Bytes(packet.op == kOpRw ? input.pick(5000) : 0))});
   }
   // Mostly of the right shape: a port, some numbers, and at the end the name of a socket that may be there.
   void send_message(FuzzInput& input) {
@@ -93,7 +78,7 @@ class Run {
     if (payload.size() == sizeof(TsiListen)) put_address(input, packet.dst_port == 1029 ? 12 : 4, payload);
     if (packet.dst_port == 1024) put_create(input, payload);
     packet.len = static_cast<uint32_t>(payload.size());
-    send(packet, payload);
+    send({packet_of(packet, payload)});
   }
   static void put_create(FuzzInput& input, Bytes& payload) {
     if (payload.size() < 8) return;
@@ -112,28 +97,10 @@ class Run {
     std::memcpy(payload.data() + at, &size, sizeof size);
     std::memcpy(payload.data() + at + 4, &address, sizeof address);
   }
-  void send(const Header& header, const Bytes& payload) {
-    Bytes all = virtio::bytes_of(header);
-    all.insert(all.end(), payload.begin(), payload.end());
-    driver_.send(Vsock::kTransmit, {.readable = {all}, .writable = {}});
-    driver_.collect(Vsock::kTransmit);
-    require(!driver_.faulted());
-  }
-
-  EventLoop& loop_;
-  Vsock vsock_;
-  virtio::FakeDriver driver_;
 };
 
 void run(FuzzInput input) {
-  static std::unique_ptr<EventLoop> loop = [] {
-    ::signal(SIGPIPE, SIG_IGN);
-    return EventLoop::create().value();
-  }();
-  {
-    Run all(*loop);
-    for (int step = 0; step < kMostSteps && !input.empty(); ++step) all.step(input);
-  }
+  run_steps<Run>(input, kMostSteps);
   // Names that were bound go with the sockets.
   require(std::filesystem::is_empty(folder()));
 }

@@ -4,8 +4,8 @@
 
 #include "devices/vhost_user/front_end.h"
 #include "input.h"
-#include "virtio/mmio_transport.h"
 #include "virtio/testing/fake_driver.h"
+#include "virtio/testing/mmio_registers.h"
 
 namespace cloche::vhost_user {
 namespace {
@@ -125,18 +125,10 @@ class Guest {
 
   void start() const {
     for (uint32_t status : {0u, 1u, 3u}) write(mmio::kStatus, status);
-    write(mmio::kDriverFeaturesSel, 1);
-    write(mmio::kDriverFeatures, 1);
+    virtio::write_features(*transport_, virtio::kFeatureVersion1);
     write(mmio::kStatus, 11);
-    for (uint32_t index = 0; index < rings_.size(); ++index) {
-      const virtio::QueueLayout& layout = rings_[index].layout();
-      write(mmio::kQueueSel, index);
-      write(mmio::kQueueNum, layout.size);
-      write(mmio::kQueueDescLow, static_cast<uint32_t>(layout.descriptors.value));
-      write(mmio::kQueueDriverLow, static_cast<uint32_t>(layout.driver_ring.value));
-      write(mmio::kQueueDeviceLow, static_cast<uint32_t>(layout.device_ring.value));
-      write(mmio::kQueueReady, 1);
-    }
+    for (uint32_t index = 0; index < rings_.size(); ++index)
+      virtio::set_queue(*transport_, index, rings_[index].layout());
     write(mmio::kStatus, 15);
   }
   void reset() const { write(mmio::kStatus, 0); }
@@ -152,7 +144,7 @@ class Guest {
   }
 
  private:
-  void write(uint64_t offset, uint32_t value) const { transport_->write(offset, std::as_bytes(std::span(&value, 1))); }
+  void write(uint64_t offset, uint32_t value) const { virtio::write_register(*transport_, offset, value); }
 
   EventLoop& loop_;
   NoIrq irq_;

@@ -1,19 +1,14 @@
 // A guest that sends vsock packets of the fuzzer's liking, with host ends that come, talk and go.
-#include "devices/vsock/testing/fake_guest.h"
-#include "input.h"
+#include "vsock_run.h"
 
 namespace cloche::vsock {
 namespace {
 
 constexpr int kMostSteps = 300;
 
-void require(bool holds) {
-  if (!holds) __builtin_trap();
-}
-
-class Run {
+class Run : FuzzGuest {
  public:
-  explicit Run(EventLoop& loop) : loop_(loop), vsock_(loop, {}, Log()), driver_(vsock_) {
+  explicit Run(EventLoop& loop) : FuzzGuest(loop) {
     vsock_.set_connector([this](uint32_t port) { return open(port); });
     vsock_.on_drained([this] { require(vsock_.drained()); });
   }
@@ -21,7 +16,7 @@ class Run {
   void step(FuzzInput& input) {
     switch (input.pick(8)) {
       case 0:
-        return offer(input);
+        return offer(input, 8000);
       case 1:
         return talk(input);
       case 2:
@@ -31,7 +26,7 @@ class Run {
       case 4:
         return poll_loop(loop_);
       default:
-        send(input);
+        send_packet(input);
     }
     require(vsock_.connections() <= Vsock::kMostConnections);
   }
@@ -45,14 +40,6 @@ class Run {
     hosts_.push_back(std::move(ends.other));
     return both_ways(std::move(ends.one));
   }
-  void offer(FuzzInput& input) {
-    driver_.collect(Vsock::kReceive);
-    for (uint32_t count = input.pick(8); count > 0; --count) {
-      if (driver_.ring(Vsock::kReceive).free_descriptors() < 2) break;
-      driver_.ring(Vsock::kReceive).add({.readable = {}, .writable = {44 + input.pick(8), input.pick(8000) + 1}});
-    }
-    require(driver_.kick(Vsock::kReceive));
-  }
   void talk(FuzzInput& input) {
     if (hosts_.empty()) return;
     Fd& host = hosts_[input.pick(static_cast<uint32_t>(hosts_.size()))];
@@ -64,7 +51,7 @@ class Run {
     if (!hosts_.empty()) hosts_.erase(hosts_.begin() + input.pick(static_cast<uint32_t>(hosts_.size())));
   }
   // Mostly for streams that may exist, so that the fuzzer gets beyond the first RST.
-  void send(FuzzInput& input) {
+  void send_packet(FuzzInput& input) {
     Header header;
     header.src_cid = input.pick(16) == 0 ? input.take<uint64_t>() : FakeGuest::kCid;
     header.dst_cid = input.pick(16) == 0 ? input.take<uint64_t>() : kHostCid;
@@ -77,28 +64,15 @@ class Run {
     header.fwd_cnt = input.pick(4) == 0 ? input.take<uint32_t>() : 0;
     Bytes payload(input.pick(4) == 0 ? input.pick(70'000) : input.pick(32));
     header.len = input.pick(8) == 0 ? input.take<uint32_t>() : static_cast<uint32_t>(payload.size());
-    Bytes all = virtio::bytes_of(header);
-    all.insert(all.end(), payload.begin(), payload.end());
+    Bytes all = packet_of(header, payload);
     auto cut = all.begin() + input.pick(static_cast<uint32_t>(all.size()));
-    driver_.send(Vsock::kTransmit, {.readable = {Bytes(all.begin(), cut), Bytes(cut, all.end())}, .writable = {}});
-    driver_.collect(Vsock::kTransmit);
-    require(!driver_.faulted());
+    send({Bytes(all.begin(), cut), Bytes(cut, all.end())});
   }
 
-  EventLoop& loop_;
   std::vector<Fd> hosts_;
-  Vsock vsock_;
-  virtio::FakeDriver driver_;
 };
 
-void run(FuzzInput input) {
-  static std::unique_ptr<EventLoop> loop = [] {
-    ::signal(SIGPIPE, SIG_IGN);
-    return EventLoop::create().value();
-  }();
-  Run all(*loop);
-  for (int step = 0; step < kMostSteps && !input.empty(); ++step) all.step(input);
-}
+void run(FuzzInput input) { run_steps<Run>(input, kMostSteps); }
 
 }  // namespace
 }  // namespace cloche::vsock

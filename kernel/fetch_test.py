@@ -13,6 +13,10 @@ import threading
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "tools"))
+sys.dont_write_bytecode = True
+import unit_main  # noqa: E402
+
 GUEST = "guest-x86_64.bzImage"
 
 
@@ -91,14 +95,5 @@ class Fetch(unittest.TestCase):
         self.assert_refused(self.fetch("host", self.other, "0" * 64), "no 'host'")
 
 
-def main():
-    result = unittest.TextTestRunner(verbosity=1).run(
-        unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
-    )
-    bad = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - bad} passed, {bad} failed")
-    return 1 if bad else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(unit_main.main())

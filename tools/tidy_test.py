@@ -10,6 +10,8 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 _loader = importlib.machinery.SourceFileLoader("tidy", str(HERE / "tidy"))
 sys.dont_write_bytecode = True
+import unit_main  # noqa: E402
+
 tidy = importlib.util.module_from_spec(importlib.util.spec_from_loader("tidy", _loader))
 _loader.exec_module(tidy)
 Outline = tidy.Outline
@@ -206,14 +208,5 @@ class Outlines(unittest.TestCase):
         self.assertEqual((function.line, function.lines), (3, 4))
 
 
-def main():
-    result = unittest.TextTestRunner(verbosity=1).run(
-        unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
-    )
-    bad = len(result.failures) + len(result.errors)
-    print(f"{result.testsRun - bad} passed, {bad} failed")
-    return 1 if bad else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(unit_main.main())

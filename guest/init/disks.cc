@@ -1,10 +1,7 @@
 #include "guest/init/disks.h"
 
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,8 +10,6 @@ namespace cloche::init {
 namespace {
 
 constexpr size_t kMostText = 64 << 10;  // Of a file in /proc.
-// A process that was killed goes as soon as the system call that it is in lets it; the VM's end waits no longer.
-constexpr int kMostWaitMs = 1000, kLookMs = 2;
 
 struct Flag {
   std::string_view name;
@@ -115,28 +110,22 @@ Result<void> mount_root_device(const wire::RootDevice& device, const char* path,
   return failed(what + ", tried as" + tried, EINVAL);
 }
 
-std::vector<std::string> disk_mounts(std::string_view mounts) {
-  std::vector<std::string> paths;
+std::vector<DiskMount> disk_mounts(std::string_view mounts) {
+  std::vector<DiskMount> found;
   while (!mounts.empty()) {
     std::string_view line = take(mounts, '\n');
     std::string_view device = take(line, ' '), path = take(line, ' ');
-    if (device.starts_with("/dev/vd") || device == "/dev/root") paths.push_back(unescape(path));
+    if (device.starts_with("/dev/vd")) {
+      std::string_view disk = device.substr(5);
+      while (disk.back() >= '0' && disk.back() <= '9') disk.remove_suffix(1);  // The number of a partition.
+      found.push_back({std::string(disk), unescape(path)});
+    } else if (device == "/dev/root") {
+      found.push_back({"", unescape(path)});
+    }
   }
-  return paths;
+  return found;
 }
 
-void leave_disks_clean() {
-  ::kill(-1, SIGKILL);
-  for (int waited_ms = 0; waited_ms < kMostWaitMs;) {
-    pid_t ended = ::waitpid(-1, nullptr, WNOHANG);
-    if (ended < 0) break;  // Nobody is left.
-    if (ended > 0) continue;
-    ::poll(nullptr, 0, kLookMs);
-    waited_ms += kLookMs;
-  }
-  ::sync();
-  for (const std::string& path : disk_mounts(read_text("/proc/mounts")))
-    ::mount(nullptr, path.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr);
-}
+std::vector<DiskMount> disk_mounts() { return disk_mounts(read_text("/proc/mounts")); }
 
 }  // namespace cloche::init

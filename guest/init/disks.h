@@ -1,4 +1,4 @@
-// File systems on disks: the root, where it lies on one, and what is to be left of them at the end.
+// File systems on disks: the root, where it lies on one, and where the others are.
 #pragma once
 
 #include <string_view>
@@ -23,11 +23,13 @@ std::string_view next_file_system(std::string_view& text);
 // Mounts the file system on `device` at `path`.
 Result<void> mount_root_device(const wire::RootDevice& device, const char* path, RootUse use);
 
+struct DiskMount {
+  std::string disk;  // "vda", for a partition of it as well. Empty: the kernel's root, wherever that is.
+  std::string path;
+  bool operator==(const DiskMount&) const = default;
+};
 // Where file systems of disks are mounted, of what /proc/mounts says, without the escapes.
-std::vector<std::string> disk_mounts(std::string_view mounts);
-
-// At the end: what was written is on the disks, and their file systems are clean. Ends every process but this one, or
-// files that they have open would keep some from that.
-void leave_disks_clean();
+std::vector<DiskMount> disk_mounts(std::string_view mounts);
+std::vector<DiskMount> disk_mounts();
 
 }  // namespace cloche::init

@@ -26,9 +26,10 @@ TEST(Disks, FileSystemsOfDevices) {
 }
 
 TEST(Disks, MountsOfDisks) {
-  EXPECT_THAT(disk_mounts("proc /proc proc rw 0 0\n/dev/vda / ext4 rw 0 0\n/dev/vdb1 /a\\040b\\134 ext4 rw 0 0\n"
-                          "share0 /vd virtiofs rw 0 0\n/dev/vdc"),
-              ElementsAre("/", "/a b\\", ""));
+  EXPECT_THAT(
+      disk_mounts("proc /proc proc rw 0 0\n/dev/vda / ext4 rw 0 0\n/dev/vdb1 /a\\040b\\134 ext4 rw 0 0\n"
+                  "share0 /vd virtiofs rw 0 0\n/dev/root /r ext4 rw 0 0\n/dev/vdc"),
+      ElementsAre(DiskMount{"vda", "/"}, DiskMount{"vdb", "/a b\\"}, DiskMount{"", "/r"}, DiskMount{"vdc", ""}));
 }
 
 }  // namespace

@@ -7,13 +7,13 @@
 #include <algorithm>
 
 #include "guest/init/control.h"
-#include "guest/init/disks.h"
 #include "guest/init/host_link.h"
 #include "guest/init/mounts.h"
 #include "guest/init/network.h"
 #include "guest/init/paths.h"
 #include "guest/init/power.h"
 #include "guest/init/process.h"
+#include "guest/init/saving.h"
 #include "guest/init/settings.h"
 #include "guest/init/streams.h"
 #include "guest/init/supervisor.h"
@@ -86,8 +86,11 @@ void run_command(const wire::Start& start, Control& control, wire::Exited& exite
 }
 
 // The host ends the VM at our report: what programs wrote to shares and disks must be with it by then.
-void save(const wire::Start& start) {
-  if (start.has_disks) return leave_disks_clean();
+void save(const wire::Start& start, wire::Exited& exited) {
+  if (start.has_disks) {
+    exited.unsaved = leave_disks_clean();
+    return;
+  }
   if (std::ranges::all_of(start.mounts, &wire::Mount::read_only)) return;
   ::sync();
 }
@@ -105,7 +108,7 @@ void save(const wire::Start& start) {
     run_command(*start, *control, exited);
   else
     set_failure(exited, prepared.error());
-  save(*start);
+  save(*start, exited);
   [[maybe_unused]] Result<void> told = control->report(exited, kFarewellMs);
   end_vm();
 }

@@ -23,6 +23,7 @@ class Pump {
 
   void start(int source, int sink, Sink kind);
   bool running() const { return source_ >= 0; }
+  bool holds_bytes() const { return running() && size_ > 0; }
   // What to wait for, kPolls of them.
   void want(pollfd* polls) const;
   // Moves what can be moved without waiting, given what poll() said of want().

@@ -28,6 +28,8 @@ class Streams {
 
   void want(std::span<pollfd, kPolls> polls) const;
   void move(std::span<const pollfd, kPolls> polls);
+  // Whether output that was read is still to be taken by the host.
+  bool has_unsent() const { return output_.holds_bytes() || error_.holds_bytes(); }
   // Whether the host has every byte of output.
   bool drained() const;
 

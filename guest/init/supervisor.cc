@@ -8,7 +8,15 @@
 
 #include <array>
 
+#include "guest/init/saving.h"
+
 namespace cloche::init {
+namespace {
+
+// Processes that wait for a device that has stopped cannot be killed. Nobody waits for them, once they had this long.
+constexpr int kAskMs = 2000;
+
+}  // namespace
 
 Supervisor::End Supervisor::run(pid_t command) {
   command_ = command;
@@ -24,7 +32,9 @@ Supervisor::End Supervisor::run(pid_t command) {
     polls[1] = {children, POLLIN, 0};
     auto of_streams = std::span(polls).last<Streams::kPolls>();
     streams_.want(of_streams);
-    if (::poll(polls.data(), polls.size(), -1) < 0) continue;
+    int ready = ::poll(polls.data(), polls.size(), ended_ ? kAskMs : -1);
+    if (ready < 0) continue;
+    if (ready == 0 && !streams_.has_unsent() && has_stopped("")) return End::kCommandEnded;
     if (polls[1].revents != 0) {
       signalfd_siginfo one;  // SIGCHLD does not queue up: reap() finds out who ended.
       [[maybe_unused]] ssize_t got = ::read(children, &one, sizeof one);

@@ -16,9 +16,9 @@ class Supervisor {
       : control_(control), streams_(streams), exited_(exited) {}
 
   enum class End { kCommandEnded, kHostGone };
-  // Returns when the command and all other processes have ended and the host has every byte of their output; how the
-  // command ended is then in `exited`. Or at once when the host is gone. Allocates nothing: a guest out of memory is
-  // still served.
+  // Returns when the command and all other processes have ended, but for those that wait for a device that has stopped,
+  // and the host has every byte of their output; how the command ended is then in `exited`. Or at once when the host is
+  // gone. Allocates nothing: a guest out of memory is still served.
   End run(pid_t command);
 
  private:

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -226,6 +227,13 @@ enum class KernelFormat : uint8_t {
   kZstd,
 };
 
+// A kernel in the caller's memory, as krunfw_get_kernel() of a libkrunfw library gives it.
+struct KernelImage {
+  std::span<const std::byte> bytes{};  // Copied by Vm::create().
+  uint64_t load = 0;                   // The guest's physical address for the first byte,
+  uint64_t entry = 0;                  // and of the one at which Linux's 64-bit boot protocol enters.
+};
+
 // Whether the guest is shown that its CPU can run VMs, where the host's KVM lets it.
 enum class NestedVms : uint8_t { kHidden, kShown };
 
@@ -242,8 +250,8 @@ struct Config {
   std::vector<VsockPort> vsock_ports{};
   // Its network interfaces, eth0, eth1 ... Without, it has no network.
   std::vector<Network> networks{};
-  // Where given, its programs use the host's sockets. For a kernel that is a libkrunfw library, and for a Vm, not for a
-  // sandbox.
+  // Where given, its programs use the host's sockets. For a kernel that is a libkrunfw library's, and for a Vm, not for
+  // a sandbox.
   std::optional<Tsi> tsi{};
   // Its consoles besides the command's streams. For a Vm, not for a sandbox. The kernel's own log, with which they have
   // nothing to do, is on the terminal after them.
@@ -277,6 +285,8 @@ struct Config {
   // The guest's kernel, an ELF vmlinux, a bzImage or a libkrunfw library; empty: cloche's own.
   std::string kernel_path{};
   KernelFormat kernel_format = KernelFormat::kByContents;
+  // Where given, in the place of a file. For a Vm, not for a sandbox.
+  std::optional<KernelImage> kernel_image{};
   // Appended to the kernel's command line.
   std::string extra_command_line{};
   // Whose program the kernel starts first. Not cloche's own: for a Vm, not for a sandbox.

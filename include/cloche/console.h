@@ -2,14 +2,19 @@
 // devices.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace cloche {
 
+inline constexpr size_t kMostConsolePorts = 31;      // The device has 32; one may be the kernel's log.
+inline constexpr size_t kMostSerialConsoles = 2;     // Those that have an interrupt of their own.
+inline constexpr size_t kMostConsoleNameBytes = 64;  // So that a name fits into any buffer of a driver's.
+
 enum class ConsoleKind : uint8_t {
-  kVirtio,  // Ports of the guest's virtio-console, which has up to 31 of them altogether.
+  kVirtio,  // Ports of the guest's virtio-console, which has up to kMostConsolePorts of them altogether.
   kSerial,  // A 16550A with one port, a terminal without a name: /dev/ttyS0, and /dev/ttyS1 for the second.
 };
 
@@ -23,7 +28,7 @@ enum class ConsolePortKind : uint8_t {
 // terminal of the host's, one of the guest's has its size, which Vm::resize() has it look at again. Making the host's
 // raw is up to the caller (RawTerminal of cloche/foreground.h).
 struct GuestConsolePort {
-  std::string name{};  // At most 64 bytes.
+  std::string name{};  // At most kMostConsoleNameBytes.
   ConsolePortKind kind = ConsolePortKind::kStream;
   int input = -1;
   int output = -1;

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 
-#include "api/launch.h"
 #include "base/self_fd.h"
 #include "cloche/held_installation.h"
 #include "cloche/stub.h"
@@ -18,13 +17,6 @@ std::string path_of(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 
 std::unexpected<Error> unusable(const std::string& path, int error) {
   return fail(ErrorCode::kUnavailable, fmt::format("{} is missing or not usable; {}", path, kReinstall), error);
-}
-
-// From here on the VM's process has `fd`; its path there.
-std::string pass(Fd fd, Plan& plan) {
-  plan.descriptors.push_back(fd.get());
-  plan.owned.push_back(std::move(fd));
-  return path_of(kFirstPassed + static_cast<int>(plan.descriptors.size()) - 1);
 }
 
 }  // namespace
@@ -71,10 +63,9 @@ Result<HeldFiles::Copies> HeldFiles::copy() const {
 }
 
 std::string hand_over(HeldFiles::Copies copies, Plan& plan) {
-  bool own_kernel = plan.vm.kernel_path != copies.installation.kernel;
-  plan.vm.init_path = pass(std::move(copies.init), plan);
-  if (!own_kernel) plan.vm.kernel_path = pass(std::move(copies.kernel), plan);
-  return pass(std::move(copies.vmm), plan);
+  plan.vm.init_path = plan.pass(std::move(copies.init));
+  if (plan.has_own_kernel) plan.vm.kernel_path = plan.pass(std::move(copies.kernel));
+  return plan.pass(std::move(copies.vmm));
 }
 
 Result<std::shared_ptr<const HeldInstallation>> HeldInstallation::hold(const std::string& given) {

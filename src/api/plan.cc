@@ -1,8 +1,18 @@
 #include "api/plan.h"
 
+#include <fmt/format.h>
+
+#include "api/launch.h"
 #include "cloche/stub.h"
 
 namespace cloche {
+
+std::string Plan::pass(Fd fd) {
+  descriptors.push_back(fd.get());
+  owned.push_back(std::move(fd));
+  return fmt::format("/proc/self/fd/{}", kFirstPassed + static_cast<int>(descriptors.size()) - 1);
+}
+
 // A NUL would cut a text short on its way through the system calls of host and guest.
 Result<void> refuse_nul(const Config& config) {
   auto check = [](std::string_view field, const std::string& text) -> Result<void> {

@@ -14,9 +14,13 @@ namespace cloche {
 
 struct Plan {
   wire::VmConfig vm;
+  bool has_own_kernel = false;     // The installation's.
   std::vector<std::string> notes;  // What is allowed and worth a warning.
   std::vector<int> descriptors;    // What the VM's process is to have besides: from kFirstPassed on.
   std::vector<Fd> owned;           // Those of `descriptors` that are not the caller's.
+
+  // From here on the VM's process has `fd`; its path there.
+  std::string pass(Fd fd);
 };
 
 // The first wrong field of `config` as an error that names it, its value and what to do.

@@ -24,13 +24,15 @@ Result<std::string> check_file(std::string_view field, const std::string& path) 
   return place.path;
 }
 
+bool has_no_kernel(const Config& config) { return config.kernel_path.empty() && !config.kernel_image; }
+
 Result<void> check_guests(const Config& config) {
   if (config.terminal) return wrong("its console is no terminal of the command's");
   if (config.root.source == RootSource::kHost || config.root.source == RootSource::kDisk)
     return wrong("the root is a directory, empty, or none; disks and the kernel's command line do the rest");
   if (config.root.source != RootSource::kNone && config.root.writes == Writes::kPrivate)
     return wrong("what it writes to its root is kept or refused; cloche has no program there that keeps it apart");
-  if (!config.firmware_path.empty() && !(config.kernel_path.empty() && config.initramfs_path.empty()))
+  if (!config.firmware_path.empty() && !(has_no_kernel(config) && config.initramfs_path.empty()))
     return wrong("firmware and a kernel or an initramfs do not go together");
   return {};
 }
@@ -44,6 +46,8 @@ Result<void> plan_boot(const Config& config, Plan& plan) {
   boot.shows_nested_vms = config.nested_vms == NestedVms::kShown;
   if (config.kernel_path.empty() && config.kernel_format != KernelFormat::kByContents)
     return fail(ErrorCode::kInvalidArgument, "kernel: it has a format, and there is none");
+  if (!config.kernel_path.empty() && config.kernel_image)
+    return fail(ErrorCode::kInvalidArgument, "kernel: there is one in a file and one in memory");
   if (!boot.is_guests) {
     if (config.root.source == RootSource::kNone)
       return fail(ErrorCode::kInvalidArgument, "rootfs: the command needs one");

@@ -12,10 +12,6 @@
 namespace cloche {
 namespace {
 
-constexpr size_t kMostSerial = 2;      // Those that have an interrupt of their own.
-constexpr size_t kMostPorts = 31;      // The device has 32; one may be the kernel's log.
-constexpr size_t kMostNameBytes = 64;  // So that it fits into any buffer of a driver's.
-
 // How an error calls a console, with its place among the others.
 class Complaint {
  public:
@@ -36,8 +32,8 @@ Result<int32_t> pass(int fd, size_t port, const Complaint& bad, Plan& plan) {
 }
 
 Result<wire::VmConsolePort> plan_port(const GuestConsolePort& port, size_t index, const Complaint& bad, Plan& plan) {
-  if (port.name.size() > kMostNameBytes)
-    return bad(fmt::format("port {}: its name has more than {} bytes", index, kMostNameBytes));
+  if (port.name.size() > kMostConsoleNameBytes)
+    return bad(fmt::format("port {}: its name has more than {} bytes", index, kMostConsoleNameBytes));
   if (port.name.find('\0') != std::string::npos) return bad(fmt::format("port {}: its name holds a NUL", index));
   return wire::VmConsolePort{.name = port.name,
                              .is_terminal = port.kind == ConsolePortKind::kTerminal,
@@ -76,11 +72,12 @@ Result<void> plan_consoles(const Config& config, Plan& plan) {
     else
       ports += console.ports.size();
   }
-  if (serial > kMostSerial)
+  if (serial > kMostSerialConsoles)
     return fail(ErrorCode::kInvalidArgument,
-                fmt::format("consoles: {} serial ones, and {} are the most", serial, kMostSerial));
-  if (ports > kMostPorts)
-    return fail(ErrorCode::kInvalidArgument, fmt::format("consoles: {} ports, and {} are the most", ports, kMostPorts));
+                fmt::format("consoles: {} serial ones, and {} are the most", serial, kMostSerialConsoles));
+  if (ports > kMostConsolePorts)
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("consoles: {} ports, and {} are the most", ports, kMostConsolePorts));
   for (size_t index = 0; index < config.consoles.size(); ++index) TRY(plan_one(config.consoles[index], index, plan));
   if (config.consoles.empty() && plan.vm.boot.is_guests) plan.vm.consoles = default_consoles(config);
   return {};

@@ -4,10 +4,17 @@
 
 #include "api/launch.h"
 #include "api/plan.h"
+#include "arch/x86_64/layout.h"
 #include "base/fd.h"
+#include "devices/console_ports.h"
 
 namespace cloche {
 namespace {
+
+// What is refused by name here must not be too much for the devices: they take it for a mistake of ours.
+static_assert(kMostConsolePorts + 1 == ConsolePorts::kMostPorts);
+static_assert(kMostConsoleNameBytes == ConsolePorts::kMostNameBytes);
+static_assert(kMostSerialConsoles == std::size(x86_64::kSerialPorts));
 
 class PlanConsoles : public ::testing::Test {
  protected:

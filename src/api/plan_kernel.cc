@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "base/endian.h"
 #include "base/fd.h"
 #include "boot/kernel_image.h"
+#include "wire/bundle.h"
 
 namespace cloche {
 namespace {
@@ -70,6 +72,18 @@ Result<std::string> check_kernel(const std::string& path, KernelFormat wanted) {
   return std::string(real.data());
 }
 
+// A file in memory, for the VM's process.
+Result<Fd> write_image(const KernelImage& image) {
+  if (image.bytes.empty()) return fail(ErrorCode::kInvalidArgument, "kernel: the one in memory is empty");
+  Fd file(::memfd_create("kernel", MFD_CLOEXEC));
+  if (!file) return fail_errno("create a memory file");
+  wire::BundleHeader header{.load = image.load, .entry = image.entry};
+  auto written = write_full(file.get(), std::as_bytes(std::span(&header, 1)));
+  if (written) written = write_full(file.get(), image.bytes);
+  if (!written) return std::unexpected(std::move(written).error().in("copy the kernel in memory"));
+  return file;
+}
+
 Result<void> check_own(std::string_view what, const std::string& path, int need) {
   if (::access(path.c_str(), need) == 0) return {};
   return fail(ErrorCode::kUnavailable, fmt::format("{} {} is missing or not usable; {}", what, path, kReinstall),
@@ -79,11 +93,15 @@ Result<void> check_own(std::string_view what, const std::string& path, int need)
 }  // namespace
 
 Result<void> plan_kernel(const Config& config, const Installation& installation, Plan& plan) {
-  if (!config.kernel_path.empty()) {
+  if (config.kernel_image) {
+    plan.vm.kernel_path = plan.pass(TRY(write_image(*config.kernel_image)));
+    plan.vm.boot.kernel_format = static_cast<uint8_t>(boot::FileFormat::kBundleImage);
+  } else if (!config.kernel_path.empty()) {
     plan.vm.kernel_path = TRY(check_kernel(config.kernel_path, config.kernel_format));
   } else {
     TRY(check_own("the guest's kernel", installation.kernel, R_OK));
     plan.vm.kernel_path = installation.kernel;
+    plan.has_own_kernel = true;
   }
   TRY(check_own("the guest's first program", installation.init, R_OK));
   TRY(check_own("the VM program", installation.vmm, X_OK));

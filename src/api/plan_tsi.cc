@@ -97,7 +97,7 @@ Result<void> plan_tsi(const Config& config, Plan& plan) {
   if (!config.tsi) return {};
   const Tsi& tsi = *config.tsi;
   wire::VmTsi& planned = plan.vm.tsi;
-  TRY(check_kernel_knows(plan.vm.kernel_path));
+  if (!config.kernel_image) TRY(check_kernel_knows(plan.vm.kernel_path));
   if (tsi.inet == TsiInet::kOff && tsi.unix_directories.empty())
     return bad("inet", "off, and without a directory no socket is the host's");
   TRY(plan_ports(tsi, planned));

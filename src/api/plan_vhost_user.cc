@@ -16,6 +16,7 @@ constexpr size_t kMostDevices = 16;
 constexpr uint32_t kMostTypes = 64;  // Feature bits and drivers know no more.
 constexpr uint32_t kDisk = 2;
 constexpr uint32_t kSockets = 19;
+constexpr uint32_t kFileSystem = 26;
 constexpr uint32_t kMostQueues = 64;
 constexpr uint16_t kMostQueueSize = 32768;  // virtio 1.2, section 2.7.
 constexpr size_t kMostSocketPath = 107;
@@ -61,7 +62,7 @@ Result<void> plan_one(const Config& config, const VhostUserDevice& device, Plan&
   if (error || path.size() > kMostSocketPath)
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("'{}' has more than {} characters", printable(path), kMostSocketPath));
-  if (device.type == kDisk) plan.vm.start.has_disks = true;
+  if (device.type == kDisk || device.type == kFileSystem) plan.vm.start.has_disks = true;
   plan.vm.vhost_user.push_back({.type = device.type,
                                 .socket_path = std::move(path),
                                 .name = device.name.empty() ? fmt::format("vhost-user-{}", device.type) : device.name,

@@ -41,6 +41,7 @@ TEST_F(PlanVhostUserTest, IsPassedOn) {
   EXPECT_THAT(devices[0].queue_sizes, ElementsAre(64, 32768));
   EXPECT_EQ(devices[1].name, "the x");
   EXPECT_TRUE(made.vm.start.has_disks);
+  EXPECT_TRUE(plan({{.type = 26, .socket_path = "/x"}}).value().vm.start.has_disks);
   EXPECT_TRUE(plan({}).value().vm.vhost_user.empty());
   EXPECT_FALSE(plan({{.type = 4, .socket_path = "/x"}}).value().vm.start.has_disks);
 }

@@ -26,6 +26,9 @@ TEST(SandboxPlan, WhatASandboxHasNotIsRefused) {
   ASSERT_FALSE(ports);
   EXPECT_EQ(ports.error().code, ErrorCode::kUnsupported);
   EXPECT_THAT(ports.error().what, HasSubstr("vsock ports"));
+  auto image = plan_sandbox({.vm = {.kernel_image = KernelImage{}}});
+  ASSERT_FALSE(image);
+  EXPECT_THAT(image.error().what, HasSubstr("kernel"));
 }
 
 TEST(SandboxFiles, AnErrorNamesTheSandboxAndHasTheGuestsErrno) {

@@ -190,6 +190,8 @@ Result<void> plan_sandbox(const SandboxConfig& config) {
                   fmt::format("network {}: fd: a sandbox, which outlives its maker, needs a path", index));
   if (config.vm.held)
     return fail(ErrorCode::kUnsupported, "installation: a sandbox, which starts again later, cannot hold on to one");
+  if (config.vm.kernel_image)
+    return fail(ErrorCode::kUnsupported, "kernel: a sandbox, which starts again later, needs a file");
   if (!config.vm.vsock_ports.empty())
     return fail(ErrorCode::kUnsupported, "vsock ports: a sandbox has none so far; a Vm has");
   if (!config.vm.consoles.empty())

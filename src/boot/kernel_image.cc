@@ -211,6 +211,7 @@ Result<KernelFile> open_format(const std::string& path, FileFormat format) {
       return open_kernel(path, TRY(unpack_kernel(path, Compression::kZstd)));
     case FileFormat::kByContents:
     case FileFormat::kRaw:
+    case FileFormat::kBundleImage:
       break;
   }
   return open_kernel(path, TRY(open_file(path, O_RDONLY | O_NONBLOCK | O_NOCTTY)));

@@ -37,6 +37,7 @@ enum class FileFormat : uint8_t {
   kBzip2,       // An ELF vmlinux, compressed, with anything before and behind it.
   kGzip,
   kZstd,
+  kBundleImage,  // What a libkrunfw library holds, as wire/bundle.h has it.
 };
 inline constexpr GuestAddr kRawKernel{0x80000000};  // Where libkrun has them.
 

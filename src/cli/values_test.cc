@@ -46,6 +46,13 @@ TEST(Values, VhostUserDevices) {
     EXPECT_FALSE(parse_vhost_user(bad)) << bad;
 }
 
+TEST(Values, AnUnknownTypeIsAnsweredWithThoseThereAre) {
+  auto refused = parse_vhost_user("disk=x");
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().what, HasSubstr("'disk' is no type of device; there are net, block, console"));
+  EXPECT_THAT(refused.error().what, HasSubstr("gpio, or virtio's number"));
+}
+
 TEST(Values, RootDisks) {
   Config config;
   config.disks.resize(1);

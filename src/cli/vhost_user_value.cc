@@ -31,6 +31,12 @@ bool read_type(std::string_view text, uint32_t& type) {
   return found != std::end(kTypes) || read_number(text, type);
 }
 
+std::string all_types() {
+  std::string names;
+  for (const Type& type : kTypes) names += fmt::format("{}, ", type.name);
+  return names + "or virtio's number";
+}
+
 bool take_option(std::string_view option, VhostUserDevice& device) {
   constexpr std::string_view kQueues = "queues=", kSize = "size=", kName = "name=";
   if (option.starts_with(kQueues)) return read_number(option.substr(kQueues.size()), device.queues);
@@ -52,7 +58,7 @@ Result<VhostUserDevice> parse_vhost_user(const std::string& text) {
   size_t equals = rest.find('=');
   if (equals == std::string_view::npos) return wrong("the socket is missing");
   if (!read_type(rest.substr(0, equals), device.type))
-    return wrong(fmt::format("'{}' is no type of device", rest.substr(0, equals)));
+    return wrong(fmt::format("'{}' is no type of device; there are {}", rest.substr(0, equals), all_types()));
   rest.remove_prefix(equals + 1);
   size_t comma = std::min(rest.find(','), rest.size());
   device.socket_path = rest.substr(0, comma);

@@ -9,7 +9,7 @@
 namespace cloche::krun {
 namespace {
 
-constexpr size_t kMostConsoles = 16, kMostSerial = 2, kMostPorts = 31, kMostNameBytes = 64;  // Config's, of all ports.
+constexpr size_t kMostConsoles = 16;
 
 bool is_full(const Context& context) { return context.consoles.size() == kMostConsoles; }
 
@@ -17,9 +17,9 @@ int32_t add_port(uint32_t ctx_id, uint32_t console_id, const char* name, GuestCo
   return with_context(ctx_id, [&](Context& context) {
     if (console_id >= context.consoles.size()) return -EINVAL;
     AddedConsole& console = context.consoles[console_id];
-    if (console.kind != AddedConsole::Kind::kMultiport || console.ports.size() == kMostPorts) return -EINVAL;
+    if (console.kind != AddedConsole::Kind::kMultiport || console.ports.size() == kMostConsolePorts) return -EINVAL;
     port.name = name == nullptr ? "" : name;
-    if (port.name.size() > kMostNameBytes) return -EINVAL;
+    if (port.name.size() > kMostConsoleNameBytes) return -EINVAL;
     console.ports.push_back(port);
     return 0;
   });
@@ -59,7 +59,8 @@ int32_t krun_add_virtio_console_default(uint32_t ctx_id, int input_fd, int outpu
 
 int32_t krun_add_serial_console_default(uint32_t ctx_id, int input_fd, int output_fd) {
   return with_context(ctx_id, [&](Context& context) {
-    if (input_fd < -1 || output_fd < -1 || context.serial_consoles.size() == kMostSerial) return -EINVAL;
+    if (input_fd < -1 || output_fd < -1 || context.serial_consoles.size() == cloche::kMostSerialConsoles)
+      return -EINVAL;
     context.serial_consoles.push_back(
         {.kind = cloche::ConsoleKind::kSerial,
          .ports = {{.kind = ConsolePortKind::kTerminal, .input = input_fd, .output = output_fd}}});

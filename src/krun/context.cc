@@ -1,6 +1,7 @@
 #include "krun/context.h"
 
 #include <dlfcn.h>
+#include <fmt/format.h>
 #include <link.h>
 
 #include <cerrno>
@@ -9,6 +10,7 @@
 #include <string_view>
 
 #include "cloche/preflight.h"
+#include "krun/log.h"
 #include "libkrun.h"
 
 namespace cloche::krun {
@@ -43,13 +45,24 @@ int find_note(dl_phdr_info* info, size_t, void* library) {
   return 0;
 }
 
-// A caller may change its root directory before it starts the VM, and expects that the library was found before that.
-std::string find_bundle() {
+// What the library holds; it stays loaded. A caller may change its root directory before it starts the VM: the
+// library's file is out of sight then, and so are the loader and the C library that another process would open it with.
+std::optional<KernelImage> find_bundle() {
   void* library = ::dlopen("libkrunfw.so.5", RTLD_LAZY | RTLD_LOCAL);
   link_map* map = nullptr;
-  if (library == nullptr || ::dlinfo(library, RTLD_DI_LINKMAP, &map) != 0) return {};
-  if (::dl_iterate_phdr(find_note, map) != 0) return {};
-  return map->l_name;
+  if (library == nullptr || ::dlinfo(library, RTLD_DI_LINKMAP, &map) != 0) return std::nullopt;
+  if (::dl_iterate_phdr(find_note, map) != 0) return std::nullopt;
+  using GetKernel = char* (*)(uint64_t*, uint64_t*, size_t*);
+  auto get_kernel = reinterpret_cast<GetKernel>(::dlsym(library, "krunfw_get_kernel"));
+  KernelImage image;
+  size_t size = 0;
+  const char* bytes = get_kernel == nullptr ? nullptr : get_kernel(&image.load, &image.entry, &size);
+  if (bytes == nullptr || size == 0) {
+    write_log(Verbosity::kWarning, fmt::format("{} holds no kernel; cloche's own is used", map->l_name));
+    return std::nullopt;
+  }
+  image.bytes = std::as_bytes(std::span(bytes, size));
+  return image;
 }
 
 int32_t guarded(const std::function<int32_t()>& act) {
@@ -94,10 +107,10 @@ extern "C" {
 
 int32_t krun_create_ctx(void) {
   return guarded([] {
-    static const std::string bundle = find_bundle();
+    static const std::optional<cloche::KernelImage> bundle = find_bundle();
     std::scoped_lock lock(contexts().mutex);
     if (contexts().next > INT32_MAX) return -ENOSPC;
-    contexts().all[contexts().next].bundle_path = bundle;
+    contexts().all[contexts().next].bundle = bundle;
     return static_cast<int32_t>(contexts().next++);
   });
 }

@@ -75,7 +75,7 @@ struct Context {
   std::optional<std::string> command_line{};  // krun_set_kernel()'s
   bool has_implicit_init = true;
   NestedVms nested_vms = NestedVms::kHidden;
-  std::string bundle_path{};  // Of libkrunfw.so.5, where there is one.
+  std::optional<KernelImage> bundle{};  // libkrunfw.so.5's, where there is one.
   std::optional<std::string> console_path{};
   bool has_implicit_console = true;
   std::vector<AddedConsole> consoles{};

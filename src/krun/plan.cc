@@ -153,7 +153,7 @@ void plan_ways_out(const Context& context, Config& config) {
   if (context.vsock == VsockChoice::kImplicit) wants_inet = config.networks.empty();
   bool wants_unix = (context.tsi_features & KRUN_TSI_HIJACK_UNIX) != 0;
   // libkrunfw's kernel gives a guest its host's sockets; with any other a network does as well as it can.
-  if (context.kernel_path.empty() && !context.bundle_path.empty()) {
+  if (config.kernel_image) {
     if (wants_inet || wants_unix) config.tsi = tsi_of(context, wants_inet, wants_unix);
     return;
   }

@@ -75,7 +75,8 @@ Result<void> plan_boot(const Context& context, Config& config) {
   config.nested_vms = context.nested_vms;
   config.firmware_path = context.firmware_path;
   if (!context.firmware_path.empty()) return {};
-  config.kernel_path = context.kernel_path.empty() ? context.bundle_path : context.kernel_path;
+  config.kernel_path = context.kernel_path;
+  if (context.kernel_path.empty()) config.kernel_image = context.bundle;
   config.kernel_format = context.kernel_format;
   config.initramfs_path = context.initramfs_path;
   config.extra_command_line = context.extra_command_line;

@@ -47,6 +47,7 @@ Result<void> Machine::choose_way_in() {
 }
 
 Result<bool> Machine::is_bundle() const {
+  if (config_.boot.kernel_format == boot::FileFormat::kBundleImage) return true;
   if (config_.boot.kernel_format != boot::FileFormat::kByContents) return false;
   return is_krun_bundle(config_.kernel_path);
 }
@@ -98,6 +99,8 @@ std::string Machine::command_line() const {
 }
 
 Result<boot::LoadedKernel> Machine::load_kernel() {
+  if (config_.boot.kernel_format == boot::FileFormat::kBundleImage)
+    return load_bundle_image(config_.kernel_path, memory_);
   if (TRY(is_bundle())) return load_krun_bundle(config_.bundle_reader_path, config_.kernel_path, memory_);
   return boot::load_kernel(config_.kernel_path, memory_, config_.boot.kernel_format);
 }

@@ -42,6 +42,17 @@ Result<void> run_reader(const std::string& reader_path, const std::string& path,
   return {};
 }
 
+Result<boot::LoadedKernel> load_image(const std::string& path, const Fd& image, const GuestMemory& memory) {
+  struct stat status{};
+  if (::fstat(image.get(), &status) < 0) return fail_errno("look at a memory file");
+  auto size = static_cast<size_t>(status.st_size);
+  if (size <= sizeof(wire::BundleHeader)) return bad(path, "gave no kernel");
+  Mmap whole = TRY(Mmap::file(image.get(), size));
+  wire::BundleHeader header;
+  std::memcpy(&header, whole.data(), sizeof header);
+  return boot::load_raw_kernel(whole.bytes().subspan(sizeof header), {header.load}, {header.entry}, memory);
+}
+
 }  // namespace
 
 Result<bool> is_krun_bundle(const std::string& path) {
@@ -58,14 +69,11 @@ Result<boot::LoadedKernel> load_krun_bundle(const std::string& reader_path, cons
   Fd image(::memfd_create("kernel", MFD_CLOEXEC));
   if (!image) return fail_errno("create a memory file");
   TRY(run_reader(reader_path, path, image));
-  struct stat status{};
-  if (::fstat(image.get(), &status) < 0) return fail_errno("look at a memory file");
-  auto size = static_cast<size_t>(status.st_size);
-  if (size <= sizeof(wire::BundleHeader)) return bad(path, "gave no kernel");
-  Mmap whole = TRY(Mmap::file(image.get(), size));
-  wire::BundleHeader header;
-  std::memcpy(&header, whole.data(), sizeof header);
-  return boot::load_raw_kernel(whole.bytes().subspan(sizeof header), {header.load}, {header.entry}, memory);
+  return load_image(path, image, memory);
+}
+
+Result<boot::LoadedKernel> load_bundle_image(const std::string& path, const GuestMemory& memory) {
+  return load_image(path, TRY(open_file(path, O_RDONLY)), memory);
 }
 
 }  // namespace cloche

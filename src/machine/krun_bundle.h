@@ -15,5 +15,7 @@ Result<bool> is_krun_bundle(const std::string& path);
 // Runs `reader_path` on the library and loads what its krunfw_get_kernel() holds.
 Result<boot::LoadedKernel> load_krun_bundle(const std::string& reader_path, const std::string& path,
                                             const GuestMemory& memory);
+// Loads what somebody has taken out of such a library already (wire/bundle.h).
+Result<boot::LoadedKernel> load_bundle_image(const std::string& path, const GuestMemory& memory);
 
 }  // namespace cloche

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "base/printable.h"
 #include "machine/behind_guest.h"
 #include "machine/machine.h"
 
@@ -129,6 +130,8 @@ Result<void> Machine::check_networks() const {
 void Machine::take_report(const wire::Exited& exited) {
   exited_ns_ = monotonic_ns();
   exited_ = exited;
+  if (!exited.unsaved.empty())
+    config_.log.error("what was written to {} could not be saved: the device has stopped", printable(exited.unsaved));
   if (vsock_.drained()) return end(EndKind::kReported, {});
   if (config_.drain_timeout)
     loop_->at(EventLoop::Clock::now() + *config_.drain_timeout, [this] {

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "virtio/testing/fake_driver.h"
+#include "virtio/testing/mmio_registers.h"
 
 namespace cloche::virtio {
 namespace {
@@ -72,26 +73,12 @@ struct Rig {
     for (uint16_t size : Echo::kSizes) rings.emplace_back(memory, static_cast<unsigned>(rings.size()), size);
   }
 
-  uint32_t read(uint64_t offset) const {
-    uint32_t value = 0x12345678;
-    transport->read(offset, std::as_writable_bytes(std::span(&value, 1)));
-    return value;
-  }
-  void write(uint64_t offset, uint32_t value) const { transport->write(offset, std::as_bytes(std::span(&value, 1))); }
+  uint32_t read(uint64_t offset) const { return read_register(*transport, offset); }
+  void write(uint64_t offset, uint32_t value) const { write_register(*transport, offset, value); }
   void add_status(uint32_t bits) const { write(mmio::kStatus, read(mmio::kStatus) | bits); }
 
-  uint64_t read_features() const {
-    write(mmio::kDeviceFeaturesSel, 1);
-    uint64_t high = read(mmio::kDeviceFeatures);
-    write(mmio::kDeviceFeaturesSel, 0);
-    return high << 32 | read(mmio::kDeviceFeatures);
-  }
-  void write_features(uint64_t features) const {
-    for (uint32_t half : {0u, 1u}) {
-      write(mmio::kDriverFeaturesSel, half);
-      write(mmio::kDriverFeatures, static_cast<uint32_t>(features >> (32 * half)));
-    }
-  }
+  uint64_t read_features() const { return virtio::read_features(*transport); }
+  void write_features(uint64_t features) const { virtio::write_features(*transport, features); }
   // Up to FEATURES_OK, or to its refusal.
   void negotiate(uint64_t features = kOffered) const {
     write(mmio::kStatus, 0);
@@ -100,18 +87,7 @@ struct Rig {
     write_features(features);
     add_status(kStatusFeaturesOk);
   }
-  void set_queue(uint32_t index, const QueueLayout& layout) const {
-    write(mmio::kQueueSel, index);
-    write(mmio::kQueueNum, layout.size);
-    write_address(mmio::kQueueDescLow, layout.descriptors);
-    write_address(mmio::kQueueDriverLow, layout.driver_ring);
-    write_address(mmio::kQueueDeviceLow, layout.device_ring);
-    write(mmio::kQueueReady, 1);
-  }
-  void write_address(uint64_t low, GuestAddr address) const {
-    write(low, static_cast<uint32_t>(address.value));
-    write(low + 4, static_cast<uint32_t>(address.value >> 32));
-  }
+  void set_queue(uint32_t index, const QueueLayout& layout) const { virtio::set_queue(*transport, index, layout); }
   void start(uint64_t features = kOffered) {
     negotiate(features);
     for (uint32_t i = 0; i < rings.size(); ++i) set_queue(i, rings[i].layout());

@@ -1,4 +1,5 @@
-// What cloche-bundle-reader writes to its standard output: this header, then the kernel image.
+// A kernel taken out of a libkrunfw library, as cloche-bundle-reader writes it to its standard output: this header,
+// then the kernel image.
 #pragma once
 
 #include <cstdint>

@@ -119,6 +119,7 @@ std::vector<std::byte> encode(const Exited& exited) {
   to.put(exited.kind);
   to.put(exited.value);
   to.put(std::string_view(exited.what));
+  to.put(std::string_view(exited.unsaved));
   for (uint64_t time :
        {exited.began_ns, exited.started_ns, exited.mounted_ns, exited.executed_ns, exited.ended_ns, exited.drained_ns})
     to.put(time);
@@ -130,6 +131,7 @@ bool decode(std::span<const std::byte> payload, Exited& exited) {
   from.get(exited.kind);
   from.get(exited.value);
   from.get(exited.what);
+  from.get(exited.unsaved);
   for (uint64_t* time : {&exited.began_ns, &exited.started_ns, &exited.mounted_ns, &exited.executed_ns,
                          &exited.ended_ns, &exited.drained_ns})
     from.get(*time);

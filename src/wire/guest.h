@@ -91,7 +91,7 @@ struct Start {
   std::string root_tag;  // virtio-fs tag of the root file system.
   RootWrites root_writes = RootWrites::kPrivate;
   RootDevice root_device;  // In place of root_tag.
-  bool has_disks = false;  // File systems on them are to be left clean.
+  bool has_disks = false;  // File systems on them, or of another process's, are to be left clean.
   std::vector<Mount> mounts;
   std::string hostname;
   std::vector<std::string> arguments;    // argv; the first is looked up in PATH of `environment` when it has no slash.
@@ -122,6 +122,7 @@ struct Exited {
   ExitKind kind = ExitKind::kExited;
   uint32_t value = 0;
   std::string what;
+  std::string unsaved{};  // Disks that have stopped with something that was written to them: "/dev/vda, /dev/vdb".
   // Guest CLOCK_MONOTONIC in ns: PID 1 began, Start arrived, root and shares mounted, command exec'ed, command ended,
   // output handed over. 0 for what was not reached.
   uint64_t began_ns = 0, started_ns = 0, mounted_ns = 0, executed_ns = 0, ended_ns = 0, drained_ns = 0;

@@ -37,6 +37,7 @@ Exited full_exited() {
   exited.kind = ExitKind::kFailed;
   exited.value = 13;
   exited.what = "mount share /data";
+  exited.unsaved = "/dev/vda";
   exited.began_ns = 1;
   exited.drained_ns = UINT64_MAX;
   return exited;
@@ -107,6 +108,7 @@ TEST(GuestWire, ExitedComesBack) {
   ASSERT_TRUE(decodes(payload_of(frame, FrameType::kExited), exited));
   EXPECT_EQ(encode(exited), frame);
   EXPECT_EQ(exited.what, "mount share /data");
+  EXPECT_EQ(exited.unsaved, "/dev/vda");
   expect_exact_size<Exited>(frame, FrameType::kExited);
 }
 

@@ -32,69 +32,75 @@ bool get_flag(Reader& from) {
   return raw != 0;
 }
 
+template <typename Item, typename Put>
+void put_list(Writer& to, const std::vector<Item>& items, Put put) {
+  to.put(static_cast<uint32_t>(items.size()));
+  for (const Item& each : items) put(each);
+}
+
+// Each item takes at least `least_size` bytes.
+template <typename Item, typename Get>
+void get_list(Reader& from, std::vector<Item>& items, size_t least_size, Get get) {
+  items.resize(from.count(least_size));
+  for (Item& each : items) get(each);
+}
+
 void put_ranges(Writer& to, const std::vector<VmIdRange>& ranges) {
-  to.put(static_cast<uint32_t>(ranges.size()));
-  for (const VmIdRange& range : ranges) {
+  put_list(to, ranges, [&](const VmIdRange& range) {
     to.put(range.guest);
     to.put(range.host);
     to.put(range.count);
-  }
+  });
 }
 
 void get_ranges(Reader& from, std::vector<VmIdRange>& ranges) {
-  ranges.resize(from.count(3 * sizeof(uint32_t)));
-  for (VmIdRange& range : ranges) {
+  get_list(from, ranges, 3 * sizeof(uint32_t), [&](VmIdRange& range) {
     from.get(range.guest);
     from.get(range.host);
     from.get(range.count);
-  }
+  });
 }
 
 void put_text(Writer& to, const std::string& text) { to.put(std::string_view(text)); }
 
 void put_injected(Writer& to, const std::vector<VmInjectedFile>& files) {
-  to.put(static_cast<uint32_t>(files.size()));
-  for (const VmInjectedFile& file : files) {
+  put_list(to, files, [&](const VmInjectedFile& file) {
     put_text(to, file.path);
     put_text(to, file.contents);
     put_flag(to, file.is_directory);
     put_flag(to, file.once);
     to.put(file.mode);
-  }
+  });
 }
 
 void get_injected(Reader& from, std::vector<VmInjectedFile>& files) {
-  files.resize(from.count(14));
-  for (VmInjectedFile& file : files) {
+  get_list(from, files, 14, [&](VmInjectedFile& file) {
     from.get(file.path);
     from.get(file.contents);
     file.is_directory = get_flag(from);
     file.once = get_flag(from);
     from.get(file.mode);
-  }
+  });
 }
 
 void put_ports(Writer& to, const std::vector<VmVsockPort>& ports) {
-  to.put(static_cast<uint32_t>(ports.size()));
-  for (const VmVsockPort& port : ports) {
+  put_list(to, ports, [&](const VmVsockPort& port) {
     to.put(port.port);
     put_text(to, port.socket_path);
     put_flag(to, port.listens);
-  }
+  });
 }
 
 void get_ports(Reader& from, std::vector<VmVsockPort>& ports) {
-  ports.resize(from.count(9));
-  for (VmVsockPort& port : ports) {
+  get_list(from, ports, 9, [&](VmVsockPort& port) {
     from.get(port.port);
     from.get(port.socket_path);
     port.listens = get_flag(from);
-  }
+  });
 }
 
 void put_networks(Writer& to, const std::vector<VmNetwork>& networks) {
-  to.put(static_cast<uint32_t>(networks.size()));
-  for (const VmNetwork& network : networks) {
+  put_list(to, networks, [&](const VmNetwork& network) {
     to.put(network.kind);
     put_text(to, network.path);
     to.put(network.fd);
@@ -103,12 +109,11 @@ void put_networks(Writer& to, const std::vector<VmNetwork>& networks) {
     for (uint8_t byte : network.mac) to.put(byte);
     to.put(network.offloads);
     to.put(network.mtu);
-  }
+  });
 }
 
 bool get_networks(Reader& from, std::vector<VmNetwork>& networks) {
-  networks.resize(from.count(30));
-  for (VmNetwork& network : networks) {
+  get_list(from, networks, 30, [&](VmNetwork& network) {
     from.get(network.kind);
     from.get(network.path);
     from.get(network.fd);
@@ -117,7 +122,7 @@ bool get_networks(Reader& from, std::vector<VmNetwork>& networks) {
     for (uint8_t& byte : network.mac) from.get(byte);
     from.get(network.offloads);
     from.get(network.mtu);
-  }
+  });
   return std::ranges::all_of(networks, [](const VmNetwork& each) { return each.kind <= VmNetworkKind::kTap; });
 }
 
@@ -127,12 +132,11 @@ void put_tsi(Writer& to, const VmTsi& tsi) {
   put_flag(to, tsi.has_inet);
   put_flag(to, tsi.reaches_loopback);
   put_flag(to, tsi.publishes_all);
-  to.put(static_cast<uint32_t>(tsi.ports.size()));
-  for (const VmTsiPort& port : tsi.ports) {
+  put_list(to, tsi.ports, [&](const VmTsiPort& port) {
     put_text(to, port.address);
     to.put(port.host_port);
     to.put(port.guest_port);
-  }
+  });
   to.put(tsi.unix_directories);
 }
 
@@ -142,70 +146,60 @@ void get_tsi(Reader& from, VmTsi& tsi) {
   tsi.has_inet = get_flag(from);
   tsi.reaches_loopback = get_flag(from);
   tsi.publishes_all = get_flag(from);
-  tsi.ports.resize(from.count(8));
-  for (VmTsiPort& port : tsi.ports) {
+  get_list(from, tsi.ports, 8, [&](VmTsiPort& port) {
     from.get(port.address);
     from.get(port.host_port);
     from.get(port.guest_port);
-  }
+  });
   from.get(tsi.unix_directories);
 }
 
 void put_consoles(Writer& to, const std::vector<VmConsole>& consoles) {
-  to.put(static_cast<uint32_t>(consoles.size()));
-  for (const VmConsole& console : consoles) {
+  put_list(to, consoles, [&](const VmConsole& console) {
     put_flag(to, console.is_serial);
-    to.put(static_cast<uint32_t>(console.ports.size()));
-    for (const VmConsolePort& port : console.ports) {
+    put_list(to, console.ports, [&](const VmConsolePort& port) {
       put_text(to, port.name);
       put_flag(to, port.is_terminal);
       to.put(port.input);
       to.put(port.output);
-    }
-  }
+    });
+  });
 }
 
 void get_consoles(Reader& from, std::vector<VmConsole>& consoles) {
-  consoles.resize(from.count(5));
-  for (VmConsole& console : consoles) {
+  get_list(from, consoles, 5, [&](VmConsole& console) {
     console.is_serial = get_flag(from);
-    console.ports.resize(from.count(13));
-    for (VmConsolePort& port : console.ports) {
+    get_list(from, console.ports, 13, [&](VmConsolePort& port) {
       from.get(port.name);
       port.is_terminal = get_flag(from);
       from.get(port.input);
       from.get(port.output);
-    }
-  }
+    });
+  });
 }
 
 void put_vhost_user(Writer& to, const std::vector<VmVhostUser>& devices) {
-  to.put(static_cast<uint32_t>(devices.size()));
-  for (const VmVhostUser& device : devices) {
+  put_list(to, devices, [&](const VmVhostUser& device) {
     to.put(device.type);
     put_text(to, device.socket_path);
     put_text(to, device.name);
     to.put(device.queues);
-    to.put(static_cast<uint32_t>(device.queue_sizes.size()));
-    for (uint16_t size : device.queue_sizes) to.put(size);
-  }
+    put_list(to, device.queue_sizes, [&](uint16_t size) { to.put(size); });
+  });
 }
 
 void get_vhost_user(Reader& from, std::vector<VmVhostUser>& devices) {
-  devices.resize(from.count(20));
-  for (VmVhostUser& device : devices) {
+  get_list(from, devices, 20, [&](VmVhostUser& device) {
     from.get(device.type);
     from.get(device.socket_path);
     from.get(device.name);
     from.get(device.queues);
-    device.queue_sizes.resize(from.count(sizeof(uint16_t)));
-    for (uint16_t& size : device.queue_sizes) from.get(size);
-  }
+    get_list(from, device.queue_sizes, sizeof(uint16_t), [&](uint16_t& size) { from.get(size); });
+  });
 }
 
 void put_shares(Writer& to, const std::vector<VmShare>& shares) {
-  to.put(static_cast<uint32_t>(shares.size()));
-  for (const VmShare& share : shares) {
+  put_list(to, shares, [&](const VmShare& share) {
     put_text(to, share.tag);
     put_text(to, share.host_path);
     put_flag(to, share.read_only);
@@ -222,12 +216,11 @@ void put_shares(Writer& to, const std::vector<VmShare>& shares) {
     put_injected(to, share.injected);
     to.put(share.dax_window_mib);
     put_flag(to, share.is_empty);
-  }
+  });
 }
 
 bool get_shares(Reader& from, std::vector<VmShare>& shares) {
-  shares.resize(from.count(51));
-  for (VmShare& share : shares) {
+  get_list(from, shares, 51, [&](VmShare& share) {
     from.get(share.tag);
     from.get(share.host_path);
     share.read_only = get_flag(from);
@@ -244,13 +237,12 @@ bool get_shares(Reader& from, std::vector<VmShare>& shares) {
     get_injected(from, share.injected);
     from.get(share.dax_window_mib);
     share.is_empty = get_flag(from);
-  }
+  });
   return std::ranges::all_of(shares, [](const VmShare& share) { return share.cache <= kMaxCache; });
 }
 
 void put_disks(Writer& to, const std::vector<VmDisk>& disks) {
-  to.put(static_cast<uint32_t>(disks.size()));
-  for (const VmDisk& disk : disks) {
+  put_list(to, disks, [&](const VmDisk& disk) {
     put_text(to, disk.path);
     to.put(disk.format);
     put_flag(to, disk.read_only);
@@ -259,12 +251,11 @@ void put_disks(Writer& to, const std::vector<VmDisk>& disks) {
     put_text(to, disk.serial);
     put_text(to, disk.backing_path);
     to.put(disk.backing_format);
-  }
+  });
 }
 
 bool get_disks(Reader& from, std::vector<VmDisk>& disks) {
-  disks.resize(from.count(17));
-  for (VmDisk& disk : disks) {
+  get_list(from, disks, 17, [&](VmDisk& disk) {
     from.get(disk.path);
     from.get(disk.format);
     disk.read_only = get_flag(from);
@@ -273,7 +264,7 @@ bool get_disks(Reader& from, std::vector<VmDisk>& disks) {
     from.get(disk.serial);
     from.get(disk.backing_path);
     from.get(disk.backing_format);
-  }
+  });
   return std::ranges::all_of(disks, [](const VmDisk& disk) {
     return disk.format <= kMaxFormat && disk.backing_format <= kMaxFormat && disk.sync <= kMaxSync;
   });
@@ -453,13 +444,12 @@ std::vector<std::byte> encode(const Ended& ended) {
   put_message(to, ended.exited);
   put_text(to, ended.detail);
   put_text(to, ended.console_tail);
-  to.put(static_cast<uint32_t>(ended.phases.size()));
-  for (const VmPhase& phase : ended.phases) {
+  put_list(to, ended.phases, [&](const VmPhase& phase) {
     put_text(to, phase.name);
     put_flag(to, phase.in_guest);
     to.put(phase.begin_ns);
     to.put(phase.end_ns);
-  }
+  });
   to.put(ended.guest_faults);
   return encode_frame(VmmFrame::kEnded, std::move(to));
 }
@@ -470,13 +460,12 @@ bool decode(std::span<const std::byte> payload, Ended& ended) {
   if (!get_message(from, ended.exited)) return false;
   from.get(ended.detail);
   from.get(ended.console_tail);
-  ended.phases.resize(from.count(21));
-  for (VmPhase& phase : ended.phases) {
+  get_list(from, ended.phases, 21, [&](VmPhase& phase) {
     from.get(phase.name);
     phase.in_guest = get_flag(from);
     from.get(phase.begin_ns);
     from.get(phase.end_ns);
-  }
+  });
   from.get(ended.guest_faults);
   return from.done() && ended.kind <= VmEnd::kStopped;
 }

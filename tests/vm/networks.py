@@ -49,6 +49,21 @@ class Server:
                 client.sendall(self._line)
 
 
+class DatagramPeer:
+    """Takes datagrams of a guest's, one after the other, and answers them."""
+
+    def __init__(self, patience=150):
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind((HOST, 0))
+        self._socket.settimeout(patience)
+        self.port = self._socket.getsockname()[1]
+
+    def answer(self, expected, with_):
+        data, sender = self._socket.recvfrom(100)
+        assert data == expected, data
+        self._socket.sendto(with_, sender)
+
+
 def read_line_from(address, port):
     """What a guest does to read it: bash connects by itself."""
     return f"exec 3<>/dev/tcp/{address}/{port} && head -n 1 <&3"

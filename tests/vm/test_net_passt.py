@@ -1,8 +1,6 @@
 """--net: through passt, a guest has the host's network, and of the host's own loopback nothing."""
-import socket
-
 from harness import call, command, deadline, no_leftovers, refuses, run, same_for_everyone, sh, start, succeeds
-from networks import GATEWAY, HOST, OWN, Server, enter_namespace, read_line_from
+from networks import GATEWAY, HOST, OWN, DatagramPeer, Server, enter_namespace, read_line_from
 
 
 @same_for_everyone
@@ -70,14 +68,9 @@ def test_where_passt_is_missing_the_remedy_is_named():
 @deadline(300)
 def test_datagrams_come_back():
     enter_namespace()
-    peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    peer.bind((HOST, 0))
-    port = peer.getsockname()[1]
-    script = f"exec 3<>/dev/udp/{HOST}/{port}; echo ping >&3; timeout 30 head -n 1 <&3"
+    peer = DatagramPeer()
+    script = f"exec 3<>/dev/udp/{HOST}/{peer.port}; echo ping >&3; timeout 30 head -n 1 <&3"
     guest = start(["bash", "-c", script], ["--net"])
-    peer.settimeout(120)
-    data, sender = peer.recvfrom(100)
-    assert data == b"ping\n"
-    peer.sendto(b"pong\n", sender)
+    peer.answer(b"ping\n", b"pong\n")
     out, err = guest.communicate(timeout=60)
     assert (guest.returncode, out, err) == (0, b"pong\n", b"")

@@ -17,7 +17,7 @@ from harness import (
     vmm_of,
     wait_until,
 )
-from networks import HOST, Server, enter_namespace, read_line_from
+from networks import HOST, DatagramPeer, Server, enter_namespace, read_line_from
 
 KERNEL = ["--kernel", LIBKRUNFW]
 LOOPBACK = "127.0.0.1"
@@ -88,18 +88,13 @@ print(joined.recv(100), joined.getpeername())
 @deadline(300)
 def test_datagrams_come_back():
     enter_namespace()
-    peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    peer.bind((HOST, 0))
-    port = peer.getsockname()[1]
-    guest = start(*python(DATAGRAMS, HOST, port))
-    peer.settimeout(150)
-    for expected in (b"apart", b"joined"):
-        data, sender = peer.recvfrom(100)
-        assert data == expected
-        peer.sendto(data.upper(), sender)
+    peer = DatagramPeer()
+    guest = start(*python(DATAGRAMS, HOST, peer.port))
+    for word in (b"apart", b"joined"):
+        peer.answer(word, word.upper())
     out, err = guest.communicate(timeout=60)
     assert (guest.returncode, err) == (0, b""), err
-    assert out.decode() == f"b'APART' ('{HOST}', {port})\nb'JOINED' ('{HOST}', {port})\n", out
+    assert out.decode() == f"b'APART' ('{HOST}', {peer.port})\nb'JOINED' ('{HOST}', {peer.port})\n", out
 
 
 HALF_CLOSE = """

@@ -83,6 +83,27 @@ def test_a_back_end_that_dies_takes_its_device_along_and_no_more():
     assert b"disk: stopped: the vhost-user back end hung up" in err, err
 
 
+@deadline(400)
+def test_what_a_disk_that_has_stopped_does_not_have_holds_nobody_up():
+    dead, ours = image_of(16), write("ours.img", b"")
+    os.truncate(ours, 16 * MIB)
+    subprocess.run(["mkfs.ext4", "-q", ours], check=True)
+    # A file that is not all on the disk yet, and a process that waits for that and cannot be killed.
+    script = """mkfs.ext4 -q /dev/vdb && mkdir /a /b && mount /dev/vda /a && mount /dev/vdb /b || exit 1
+      echo first > /b/file; sync; echo ready; read word; echo saved > /a/file; echo lost >> /b/file
+      sync /b/file & sleep 1; exit 7"""
+    with StorageDaemon(dead) as daemon:
+        flags = ["-i", "--disk", ours, "--vhost-user", f"block={daemon.socket},name=disk"]
+        guest = start(["sh", "-c", script], flags, stdin=subprocess.PIPE)
+        assert guest.stdout.readline() == b"ready\n"
+        daemon.process.send_signal(signal.SIGKILL)
+        out, err = guest.communicate(b"go\n", timeout=100)
+    assert guest.returncode == 7 and out == b"", (guest.returncode, out, err)
+    assert b"what was written to /dev/vdb could not be saved" in err and b"/dev/vda" not in err, err
+    assert subprocess.run(["e2fsck", "-fn", ours], capture_output=True, check=False).returncode == 0
+    assert subprocess.run(["debugfs", "-R", "cat file", ours], capture_output=True, check=True).stdout == b"saved\n"
+
+
 @deadline(300)
 def test_random_numbers_in_the_place_of_ours():
     path = scratch("rng.sock")

@@ -8,8 +8,8 @@
 #include <atomic>
 
 #include "devices/vhost_user/testing/fake_back_end.h"
-#include "virtio/mmio_transport.h"
 #include "virtio/testing/fake_driver.h"
+#include "virtio/testing/mmio_registers.h"
 
 namespace cloche::vhost_user {
 namespace {
@@ -45,40 +45,16 @@ class Rig {
       rings.emplace_back(memory, static_cast<unsigned>(rings.size()), size);
   }
 
-  uint32_t read(uint64_t offset) const {
-    uint32_t value = 0;
-    transport->read(offset, std::as_writable_bytes(std::span(&value, 1)));
-    return value;
-  }
-  void write(uint64_t offset, uint32_t value) const { transport->write(offset, std::as_bytes(std::span(&value, 1))); }
-  uint64_t read_features() const {
-    uint64_t features = 0;
-    for (uint32_t half : {1u, 0u}) {
-      write(mmio::kDeviceFeaturesSel, half);
-      features = features << 32 | read(mmio::kDeviceFeatures);
-    }
-    return features;
-  }
+  uint32_t read(uint64_t offset) const { return virtio::read_register(*transport, offset); }
+  void write(uint64_t offset, uint32_t value) const { virtio::write_register(*transport, offset, value); }
+  uint64_t read_features() const { return virtio::read_features(*transport); }
   // Up to DRIVER_OK, with everything that is offered.
   void start() const {
     for (uint32_t status : {0u, 1u, 3u}) write(mmio::kStatus, status);
-    uint64_t features = read_features();
-    for (uint32_t half : {0u, 1u}) {
-      write(mmio::kDriverFeaturesSel, half);
-      write(mmio::kDriverFeatures, static_cast<uint32_t>(features >> (32 * half)));
-    }
+    virtio::write_features(*transport, read_features());
     write(mmio::kStatus, 11);
-    for (uint32_t index = 0; index < rings.size(); ++index) set_queue(index);
+    for (uint32_t index = 0; index < rings.size(); ++index) virtio::set_queue(*transport, index, rings[index].layout());
     write(mmio::kStatus, 15);
-  }
-  void set_queue(uint32_t index) const {
-    const virtio::QueueLayout& layout = rings[index].layout();
-    write(mmio::kQueueSel, index);
-    write(mmio::kQueueNum, layout.size);
-    write(mmio::kQueueDescLow, static_cast<uint32_t>(layout.descriptors.value));
-    write(mmio::kQueueDriverLow, static_cast<uint32_t>(layout.driver_ring.value));
-    write(mmio::kQueueDeviceLow, static_cast<uint32_t>(layout.device_ring.value));
-    write(mmio::kQueueReady, 1);
   }
   // Everything that waits for the loop.
   void turn() const {
