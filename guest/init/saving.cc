@@ -160,6 +160,7 @@ std::string save_all(const std::vector<Saving>& all, bool (*stopped)(const std::
   sigset_t child;
   ::sigemptyset(&child);
   ::sigaddset(&child, SIGCHLD);
+  ::sigprocmask(SIG_BLOCK, &child, nullptr);
   pollfd ended{::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK), POLLIN, 0};
   std::vector<Pending> pending = begin(all);
   std::string names;

@@ -17,7 +17,8 @@ struct Saving {
   void (*save)(const std::string& path);
 };
 // Does all of it at once and waits, but for `patience_ms` only where a disk has stopped. The disks that are not saved,
-// with commas between them; empty: all is. For a process that nobody else waits for children in, with SIGCHLD blocked.
+// with commas between them; empty: all is. Leaves SIGCHLD blocked. For a process that nobody else waits for children
+// in.
 std::string save_all(const std::vector<Saving>& all, bool (*stopped)(const std::string& disk), int patience_ms);
 
 // What was written is on the disks, and their file systems are clean. Ends every process but this one, or files that

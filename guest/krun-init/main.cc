@@ -16,6 +16,7 @@
 #include "guest/init/network.h"
 #include "guest/init/paths.h"
 #include "guest/init/power.h"
+#include "guest/init/saving.h"
 #include "guest/init/settings.h"
 #include "guest/init/system.h"
 #include "guest/krun-init/exit_code.h"
@@ -145,7 +146,8 @@ Result<int> run(Words& words, int& host_root) {
 
 [[noreturn]] void end(int host_root, int code) {
   ::tcdrain(STDIN_FILENO);
-  init::leave_disks_clean();
+  std::string unsaved = init::leave_disks_clean();
+  if (!unsaved.empty()) complain(STDERR_FILENO, "save what was written to " + unsaved, EIO);
   tell_exit_code(host_root >= 0 ? host_root : open_host_root(), code);
   init::end_vm();
 }
