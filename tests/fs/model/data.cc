@@ -30,9 +30,11 @@ void add_handle(State& state, Handle handle) {
   state.handles.push_back(std::move(handle));
 }
 
-// `bytes` in two pieces; in one where they must be aligned.
+// `bytes` in two pieces; in one where they must be aligned, or are none.
 int pieces(State& state, const Handle& handle, std::span<char> bytes, iovec* out) {
-  size_t size = bytes.size(), first = handle.direct() || state.random.one_in(2) ? size : state.random.below(size);
+  size_t size = bytes.size();
+  bool whole = handle.direct() || size == 0 || state.random.one_in(2);
+  size_t first = whole ? size : state.random.below(size);
   out[0] = {bytes.data(), first};
   out[1] = {bytes.data() + first, size - first};
   return first == size ? 1 : 2;
