@@ -10,8 +10,8 @@ MIB = 1 << 20
 
 # What is freed is discarded while others write.
 MOUNT = "set -e; mount -o discard /dev/vda /mnt\n"
-# With blocks smaller than a page Linux 6.1's ext4 is wrong by itself, on a loop device without a VM too: what is written
-# through a mapping after a piece was zeroed can be lost, and SEEK_HOLE finds data.
+# With blocks smaller than a page Linux 6.1's ext4 is wrong by itself: SEEK_HOLE finds data, on a loop device without a
+# VM too, and what was written through a mapping has been lost.
 MAKE = "mkfs.ext4 -q -b 4096 /dev/vda\n"
 
 
