@@ -146,7 +146,7 @@ Outcome<void> parse(Session& session, const Operation& operation, const virtio::
   if (size < operation.arguments) return refuse(EINVAL);
   size_t copied = operation.tail == Tail::kStream ? operation.arguments : size;
   if (copied > session.body.size()) return refuse(EINVAL);
-  auto body = std::span(session.body).first(copied);
+  auto body = session.body.bytes().first(copied);
   if (!chain.copy_out(sizeof(fuse_in_header), body)) return refuse(EINVAL);
   std::span<const std::byte> rest = body.subspan(operation.arguments);
   std::array<const char*, 2> names{};

@@ -27,6 +27,8 @@ Result<std::unique_ptr<Fs>> Fs::create(Options options, Node root, Log log, Even
     if (leaf.sealed) log.warning("fs {}: a shared directory of the host's kernel is shown empty", options.tag);
   });
   auto session = std::make_unique<Session>(std::move(options), std::move(log), std::move(self), std::move(inodes));
+  session->body = TRY(Mmap::anonymous(kMaxBodyBytes));
+  session->scratch = TRY(Mmap::anonymous(kMaxBodyBytes));
   session->as_root = acts_as_root();
   if (uint64_t size = session->options.dax_window_bytes; size != 0) session->window = TRY(DaxWindow::create(size));
   return std::unique_ptr<Fs>(new Fs(std::move(session), loop));

@@ -92,7 +92,7 @@ Outcome<void> serve_readlink(Session& session, Request& request) {
     const Fd* link = TRY(session.inodes.path(*inode));
     ssize_t size = ::readlinkat(link->get(), "", reinterpret_cast<char*>(session.scratch.data()), PATH_MAX);
     if (size < 0) return refuse_errno();
-    target = std::span(session.scratch).first(static_cast<size_t>(size));
+    target = session.scratch.bytes().first(static_cast<size_t>(size));
   }
   if (target.size() > request.room()) return refuse(ENAMETOOLONG);
   request.reply(target);

@@ -30,7 +30,7 @@ bool is_dot(const char* name) { return std::strcmp(name, ".") == 0 || std::strcm
 class Page {
  public:
   Page(Session& session, Request& request, Style style, const fuse_read_in& in)
-      : session_(session), style_(style), bytes_(std::span(session.scratch)), offset_(in.offset) {
+      : session_(session), style_(style), bytes_(session.scratch.bytes()), offset_(in.offset) {
     bytes_ = bytes_.first(std::min({bytes_.size(), request.room(), size_t{in.size}}));
   }
 

@@ -54,7 +54,7 @@ Outcome<void> serve_getxattr(Session& session, Request& request) {
   if (!file) return refuse(file.error().value == EOPNOTSUPP ? ENODATA : file.error().value);
   ssize_t size = ::fgetxattr(file->get(), request.text(), session.scratch.data(), session.scratch.size());
   if (size < 0) return refuse_errno();
-  return reply_sized(request, in.size, std::span(session.scratch).first(static_cast<size_t>(size)));
+  return reply_sized(request, in.size, session.scratch.bytes().first(static_cast<size_t>(size)));
 }
 
 Outcome<void> serve_setxattr(Session& session, Request& request) {
@@ -109,7 +109,7 @@ Outcome<void> serve_listxattr(Session& session, Request& request) {
     }
     at += length;
   }
-  return reply_sized(request, in.size, std::span(session.scratch).first(kept));
+  return reply_sized(request, in.size, session.scratch.bytes().first(kept));
 }
 
 Outcome<void> serve_removexattr(Session& session, Request& request) {

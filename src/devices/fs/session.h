@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/mmap.h"
 #include "devices/fs/dax_window.h"
 #include "devices/fs/handle.h"
 #include "devices/fs/inode.h"
@@ -32,9 +33,10 @@ struct Session {
   bool dax = false;                               // The guest maps files through the window.
   std::unordered_map<uint64_t, bool> mappable{};  // By device: whether its files can be mapped (dax_files.h).
   bool as_root = false;  // New files can be given to the guest's user, and the host does not clear suid bits for us.
-  bool thread_prepared = false;                                            // Creator::prepare_thread() was called.
-  std::vector<std::byte> body = std::vector<std::byte>(kMaxBodyBytes);     // The request being served.
-  std::vector<std::byte> scratch = std::vector<std::byte>(kMaxBodyBytes);  // A reply being put together.
+  bool thread_prepared = false;  // Creator::prepare_thread() was called.
+  // Each of kMaxBodyBytes; of a mapping only what is touched takes memory.
+  Mmap body;     // The request being served.
+  Mmap scratch;  // A reply being put together.
 
   // Forgets the guest: its handles and what it looked up.
   void end();
