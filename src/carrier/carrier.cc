@@ -25,6 +25,8 @@ constexpr int kLockDeadline_ms = 400'000;  // Longer than a boot may take.
 constexpr int kAnswer_ms = 10'000;
 constexpr int kOrderlyEnd_ms = 10'000;
 constexpr int kExecTries = 3;
+constexpr int kResetTries = 20;
+constexpr int kResetPause_ms = 100;
 
 // Waits its turn to start or stop the machine.
 Result<Fd> lock(const Options& options, const StateDirectory& state) {
@@ -79,7 +81,7 @@ Result<std::optional<AgentStatus>> ask(const StateDirectory& state, MessageType 
 
 Result<Exit> run_request(const Options& options, Request request, Terminal& terminal) {
   StateDirectory state = TRY(StateDirectory::open(options.kind));
-  for (int i = 1;; ++i) {
+  for (int i = 1, resets = 0;; ++i) {
     TRY(start(options));
     auto link = connect(state);
     bool ran = false;
@@ -96,6 +98,12 @@ Result<Exit> run_request(const Options& options, Request request, Terminal& term
     // A machine may be about to end when we come (idle for long, or killed): then it had not begun, and a new one will
     // do.
     if (!ours || ran || i == kExecTries) return result;
+    // QEMU lets one connection wait. Of more at once the host's kernel forgets some that it took for made.
+    if (result.error().sys_errno == ECONNRESET && resets++ < kResetTries) {
+      --i;
+      ::usleep(kResetPause_ms * 1000);
+      continue;
+    }
     if (!wait_for_end(state, kOrderlyEnd_ms)) return result;
   }
 }

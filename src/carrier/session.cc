@@ -73,7 +73,8 @@ Result<Exit> Session::run(const Request& request) {
   link_.send(MessageType::kRequest, bytes);
   TRY(link_.flush());
   while (!finished()) {
-    bool reading = wants_input();
+    // What was read before would be lost with a connection that nobody takes.
+    bool reading = accepted_ && wants_input();
     pollfd polls[] = {{link_.fd(), static_cast<short>(link_.unsent() > 0 ? POLLIN | POLLOUT : POLLIN), 0},
                       {signals_.fd(), POLLIN, 0},
                       {wake_->fd(), POLLIN, 0},
