@@ -2,26 +2,18 @@
 #include <gmock/gmock.h>
 
 #include "api/plan.h"
-#include "api/testing/fake_installation.h"
+#include "api/testing/plan_fixture.h"
 
 namespace cloche {
 namespace {
 
 using ::testing::HasSubstr;
 
-class PlanBootTest : public ::testing::Test {
+class PlanBootTest : public PlanFixture {
  protected:
   static Config guests() {
-    Config config{.root = {.source = RootSource::kNone}, .first_program = FirstProgram::kGuests};
-    config.streams = {.input = -1, .output = -1, .error = -1};
-    return config;
+    return quiet({.root = {.source = RootSource::kNone}, .first_program = FirstProgram::kGuests});
   }
-  Result<Plan> plan(const Config& config) { return make_plan(config, find_installation(fake_.directory())); }
-  std::string why(const Config& config) {
-    auto made = plan(config);
-    return made ? "it is taken" : made.error().message();
-  }
-  FakeInstallation fake_{CLOCHE_FAKE_VMM};
 };
 
 TEST_F(PlanBootTest, NeedsNoCommandAndNoRoot) {

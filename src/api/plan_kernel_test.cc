@@ -9,7 +9,7 @@
 #include <filesystem>
 
 #include "api/held_files.h"
-#include "api/testing/fake_installation.h"
+#include "api/testing/plan_fixture.h"
 #include "boot/kernel_image.h"
 #include "cloche/held_installation.h"
 #include "wire/bundle.h"
@@ -21,19 +21,11 @@ using ::testing::HasSubstr;
 
 constexpr std::array<std::byte, 3> kBytes{std::byte{1}, std::byte{2}, std::byte{3}};
 
-class KernelImageTest : public ::testing::Test {
+class KernelImageTest : public PlanFixture {
  protected:
   static Config base() {
-    Config config{.arguments = {"true"}, .kernel_image = KernelImage{kBytes, 0x1000000, 0x1000200}};
-    config.streams = {.input = -1, .output = -1, .error = -1};
-    return config;
+    return quiet({.arguments = {"true"}, .kernel_image = KernelImage{kBytes, 0x1000000, 0x1000200}});
   }
-  Result<Plan> plan(const Config& config) { return make_plan(config, find_installation(fake_.directory())); }
-  std::string why(const Config& config) {
-    auto made = plan(config);
-    return made ? "it is taken" : made.error().message();
-  }
-  FakeInstallation fake_{CLOCHE_FAKE_VMM};
 };
 
 TEST_F(KernelImageTest, IsAFileOfTheVmsProcess) {

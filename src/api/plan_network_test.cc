@@ -6,7 +6,7 @@
 
 #include "api/launch.h"
 #include "api/plan.h"
-#include "api/testing/fake_installation.h"
+#include "api/testing/plan_fixture.h"
 
 namespace cloche {
 namespace {
@@ -17,7 +17,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsSupersetOf;
 
-class PlanNetworkTest : public ::testing::Test {
+class PlanNetworkTest : public PlanFixture {
  protected:
   PlanNetworkTest() {
     std::string passt = fake_.write("passt", "#!/bin/true\n");
@@ -26,16 +26,10 @@ class PlanNetworkTest : public ::testing::Test {
   }
   ~PlanNetworkTest() override { ::setenv("PATH", path_.c_str(), 1); }
   Result<Plan> plan(std::vector<Network> networks) {
-    Config config{.arguments = {"true"}, .networks = std::move(networks)};
-    config.streams = {.input = -1, .output = -1, .error = -1};
-    return make_plan(config, find_installation(fake_.directory()));
+    return PlanFixture::plan(quiet({.arguments = {"true"}, .networks = std::move(networks)}));
   }
-  std::string why(const Network& network) {
-    auto made = plan({network});
-    return made ? "it is taken" : made.error().message();
-  }
+  std::string why(const Network& network) { return PlanFixture::why(plan({network})); }
   std::string path_ = ::getenv("PATH");
-  FakeInstallation fake_{CLOCHE_FAKE_VMM};
 };
 
 TEST_F(PlanNetworkTest, NoneUnlessAskedFor) {

@@ -6,8 +6,8 @@
 
 #include <cstring>
 
-#include "api/testing/fake_installation.h"
 #include "api/testing/ordinary_user.h"
+#include "api/testing/plan_fixture.h"
 
 namespace cloche {
 namespace {
@@ -17,18 +17,9 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class PlanTest : public ::testing::Test {
+class PlanTest : public PlanFixture {
  protected:
-  static Config base() {
-    Config config{.arguments = {"true"}};
-    config.streams = {.input = -1, .output = -1, .error = -1};
-    return config;
-  }
-  Result<Plan> plan(const Config& config) { return make_plan(config, find_installation(fake_.directory())); }
-  std::string why(const Config& config) {
-    auto made = plan(config);
-    return made ? "it is taken" : made.error().message();
-  }
+  static Config base() { return quiet({.arguments = {"true"}}); }
   // An ELF kernel of `size` bytes whose one segment ends at `end`.
   std::string elf(size_t size, uint64_t end, uint16_t machine = EM_X86_64, uint16_t type = ET_EXEC) {
     Elf64_Ehdr header{};
@@ -47,7 +38,6 @@ class PlanTest : public ::testing::Test {
     text.resize(size);
     return fake_.write("kernel", text);
   }
-  FakeInstallation fake_{CLOCHE_FAKE_VMM};
 };
 
 TEST_F(PlanTest, TheLeastConfigIsTaken) {

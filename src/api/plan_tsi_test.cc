@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "api/plan.h"
-#include "api/testing/fake_installation.h"
+#include "api/testing/plan_fixture.h"
 
 namespace cloche {
 namespace {
@@ -11,7 +11,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class PlanTsiTest : public ::testing::Test {
+class PlanTsiTest : public PlanFixture {
  protected:
   static std::string elf(uint16_t type) {
     Elf64_Ehdr header{};
@@ -23,16 +23,10 @@ class PlanTsiTest : public ::testing::Test {
     return {reinterpret_cast<const char*>(&header), sizeof header};
   }
   Result<Plan> plan(Tsi tsi, std::vector<VsockPort> ports = {}) {
-    Config config{
-        .arguments = {"true"}, .vsock_ports = std::move(ports), .tsi = std::move(tsi), .kernel_path = library_};
-    config.streams = {.input = -1, .output = -1, .error = -1};
-    return make_plan(config, find_installation(fake_.directory()));
+    return PlanFixture::plan(quiet(
+        {.arguments = {"true"}, .vsock_ports = std::move(ports), .tsi = std::move(tsi), .kernel_path = library_}));
   }
-  std::string why(const Tsi& tsi) {
-    auto made = plan(tsi);
-    return made ? "it is taken" : made.error().message();
-  }
-  FakeInstallation fake_{CLOCHE_FAKE_VMM};
+  std::string why(const Tsi& tsi) { return PlanFixture::why(plan(tsi)); }
   std::string library_ = fake_.write("libkrunfw.so.5", elf(ET_DYN));
 };
 

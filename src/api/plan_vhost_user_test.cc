@@ -4,7 +4,7 @@
 #include <filesystem>
 
 #include "api/plan.h"
-#include "api/testing/fake_installation.h"
+#include "api/testing/plan_fixture.h"
 
 namespace cloche {
 namespace {
@@ -13,18 +13,13 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class PlanVhostUserTest : public ::testing::Test {
+class PlanVhostUserTest : public PlanFixture {
  protected:
   Result<Plan> plan(std::vector<VhostUserDevice> devices) {
     config_.vhost_user = std::move(devices);
-    config_.streams = {.input = -1, .output = -1, .error = -1};
-    return make_plan(config_, find_installation(fake_.directory()));
+    return PlanFixture::plan(quiet(config_));
   }
-  std::string why(const VhostUserDevice& device) {
-    auto made = plan({device});
-    return made ? "it is taken" : made.error().message();
-  }
-  FakeInstallation fake_{CLOCHE_FAKE_VMM};
+  std::string why(const VhostUserDevice& device) { return PlanFixture::why(plan({device})); }
   Config config_{.arguments = {"true"}};
 };
 
