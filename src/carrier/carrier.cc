@@ -81,7 +81,7 @@ Result<std::optional<AgentStatus>> ask(const StateDirectory& state, MessageType 
 
 Result<Exit> run_request(const Options& options, Request request, Terminal& terminal) {
   StateDirectory state = TRY(StateDirectory::open(options.kind));
-  for (int i = 1, resets = 0;; ++i) {
+  for (int tries = 0, resets = 0;;) {
     TRY(start(options));
     auto link = connect(state);
     bool ran = false;
@@ -95,16 +95,15 @@ Result<Exit> run_request(const Options& options, Request request, Terminal& term
     }
     bool ours = !result && (result.error().code == ErrorCode::kHost || result.error().code == ErrorCode::kUnavailable);
     if (!result && result.error().code == ErrorCode::kTimeout) result.error().what += state.last_words();
-    // A machine may be about to end when we come (idle for long, or killed): then it had not begun, and a new one will
-    // do.
-    if (!ours || ran || i == kExecTries) return result;
+    if (!ours || ran) return result;
     // QEMU lets one connection wait. Of more at once the host's kernel forgets some that it took for made.
     if (result.error().sys_errno == ECONNRESET && resets++ < kResetTries) {
-      --i;
       ::usleep(kResetPause_ms * 1000);
       continue;
     }
-    if (!wait_for_end(state, kOrderlyEnd_ms)) return result;
+    // A machine may be about to end when we come (idle for long, or killed): then it had not begun, and a new one will
+    // do.
+    if (++tries == kExecTries || !wait_for_end(state, kOrderlyEnd_ms)) return result;
   }
 }
 
