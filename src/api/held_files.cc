@@ -13,8 +13,6 @@ namespace {
 
 constexpr off_t kMostBytes = 256 << 20;  // The largest, the kernel, is a few dozen MiB.
 
-std::string path_of(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
-
 std::unexpected<Error> unusable(const std::string& path, int error) {
   return fail(ErrorCode::kUnavailable, fmt::format("{} is missing or not usable; {}", path, kReinstall), error);
 }
@@ -56,9 +54,9 @@ Result<HeldFiles::Copies> HeldFiles::copy() const {
   TRY(open_self_fd());  // The copies are named through it.
   Copies copies{
       .vmm = TRY(vmm_.copy()), .kernel = TRY(kernel_.copy()), .init = TRY(init_.copy()), .installation = installation_};
-  copies.installation.vmm = path_of(copies.vmm.get());
-  copies.installation.kernel = path_of(copies.kernel.get());
-  copies.installation.init = path_of(copies.init.get());
+  copies.installation.vmm = self_fd_path(copies.vmm.get());
+  copies.installation.kernel = self_fd_path(copies.kernel.get());
+  copies.installation.init = self_fd_path(copies.init.get());
   return copies;
 }
 

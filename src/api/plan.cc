@@ -1,8 +1,7 @@
 #include "api/plan.h"
 
-#include <fmt/format.h>
-
 #include "api/launch.h"
+#include "base/self_fd.h"
 #include "cloche/stub.h"
 
 namespace cloche {
@@ -10,7 +9,7 @@ namespace cloche {
 std::string Plan::pass(Fd fd) {
   descriptors.push_back(fd.get());
   owned.push_back(std::move(fd));
-  return fmt::format("/proc/self/fd/{}", kFirstPassed + static_cast<int>(descriptors.size()) - 1);
+  return self_fd_path(kFirstPassed + static_cast<int>(descriptors.size()) - 1);
 }
 
 // A NUL would cut a text short on its way through the system calls of host and guest.

@@ -1,7 +1,6 @@
 #include "base/host_file.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <limits.h>
 #include <poll.h>
 #include <sys/epoll.h>
@@ -15,6 +14,8 @@
 #include <cassert>
 #include <cerrno>
 #include <utility>
+
+#include "base/self_fd.h"
 
 namespace cloche {
 namespace {
@@ -37,7 +38,7 @@ Fd reopen(int fd) {
   int flags = ::fcntl(fd, F_GETFL);
   if (flags < 0) return {};
   // The access mode stays: a FIFO opened for both ways never ends, and that may be why it was opened so.
-  auto opened = open_file(fmt::format("/proc/self/fd/{}", fd), (flags & O_ACCMODE) | O_NONBLOCK | O_NOCTTY);
+  auto opened = open_file(self_fd_path(fd), (flags & O_ACCMODE) | O_NONBLOCK | O_NOCTTY);
   return opened ? std::move(*opened) : Fd();
 }
 

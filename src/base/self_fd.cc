@@ -15,4 +15,6 @@ Result<Fd> open_self_fd() {
   return directory;
 }
 
+std::string self_fd_path(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
+
 }  // namespace cloche

@@ -8,6 +8,8 @@
 
 #include <algorithm>
 
+#include "base/self_fd.h"
+
 namespace cloche {
 
 std::string printable(std::span<const std::byte> bytes) {
@@ -29,7 +31,7 @@ Result<void> ConsoleLog::tee(Fd fd, Tee how) {
   struct stat status;
   if (::fstat(fd.get(), &status) < 0) return fail_errno("look at the console's output");
   if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)) {
-    std::string path = fmt::format("/proc/self/fd/{}", fd.get());
+    std::string path = self_fd_path(fd.get());
     fd = TRY(open_file(path, O_WRONLY | O_NONBLOCK | O_NOCTTY));
   }
   std::lock_guard lock(mutex_);

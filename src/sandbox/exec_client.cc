@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "base/printable.h"
+#include "base/self_fd.h"
 
 namespace cloche::sandbox {
 namespace {
@@ -60,8 +61,7 @@ Result<Peer> greet_agent(const std::string& run_directory, Clock::time_point dea
 OutputEnd::OutputEnd(int fd, Callback callback) : fd_(fd), callback_(std::move(callback)) {
   struct stat status{};
   bool can_wait = fd >= 0 && ::fstat(fd, &status) == 0 && (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode));
-  if (can_wait)
-    own_ = Fd(::open(fmt::format("/proc/self/fd/{}", fd).c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (can_wait) own_ = Fd(::open(self_fd_path(fd).c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
 }
 
 void OutputEnd::take(std::span<const std::byte> bytes) {

@@ -1,7 +1,6 @@
 #include "devices/vsock/tsi_unix.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <linux/openat2.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -11,6 +10,8 @@
 #include <cstring>
 #include <string_view>
 #include <utility>
+
+#include "base/self_fd.h"
 
 namespace cloche::vsock {
 namespace {
@@ -56,7 +57,7 @@ Result<Fd> open_beneath(const TsiDirectory& directory, const std::string& rest, 
 sockaddr_un address_of(const Fd& fd, std::string_view name = {}) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  std::string path = fmt::format("/proc/self/fd/{}", fd.get());
+  std::string path = self_fd_path(fd.get());
   if (!name.empty()) path.append("/").append(name);
   std::memcpy(address.sun_path, path.data(), std::min(path.size(), sizeof address.sun_path - 1));
   return address;
