@@ -25,6 +25,7 @@ import harness  # noqa: E402
 import block  # noqa: E402
 import fs  # noqa: E402
 import guests  # noqa: E402
+import lost  # noqa: E402
 import net  # noqa: E402
 import sandbox  # noqa: E402
 
@@ -40,6 +41,7 @@ class Bench:
         self.folder, self.figures = folder, []
         self.cloche = harness.settings.cloche = harness.copy_product(cloche, os.path.join(folder, "product"))
         self.kernel = os.path.join(folder, "product", "share", "cloche", "guest-vmlinux")
+        harness.settings.scratch = folder
         self.rootfs = guests.make_busybox_root(os.path.join(folder, "rootfs"))
 
     def path(self, name):
@@ -141,6 +143,10 @@ def bench_start(bench):
     bench.add("ratio to QEMU's best", [ours / min(theirs)], "")
 
 
+def bench_lost(bench):
+    lost.measure(bench, repeat)
+
+
 def resident(bench, shares):
     """KiB of the VMM apart from guest memory, with a guest asleep."""
     flags = bench.flags()
@@ -239,7 +245,9 @@ def main():
     parser.add_argument("--cloche", required=True)
     parser.add_argument("--tree", default="", help="what bench/fs_tree.py made, for fs")
     parser.add_argument("--rounds", type=int, default=3, help="runs of a job of block, passt, tap and fs that count")
-    parser.add_argument("names", nargs="*", help="boot, start, memory, vsock, block, passt, tap, sandbox, fs or fs=JOB")
+    parser.add_argument(
+        "names", nargs="*", help="boot, start, lost, memory, vsock, block, passt, tap, sandbox, fs or fs=JOB"
+    )
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="cloche-bench-", dir="/dev/shm")
     os.environ.update(HOME=folder, TMPDIR=folder, XDG_RUNTIME_DIR=folder)

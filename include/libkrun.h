@@ -72,6 +72,8 @@ int32_t krun_set_env(uint32_t ctx_id, const char* const envp[]);
 int32_t krun_set_workdir(uint32_t ctx_id, const char* workdir_path);
 /* "RESOURCE=SOFT:HARD" each; RESOURCE is the number that Linux has for it. */
 int32_t krun_set_rlimits(uint32_t ctx_id, const char* const rlimits[]);
+/* None of them empty. With cloche's kernel root reads them in /sys/firmware/dmi/tables/DMI; libkrunfw's does not look
+   for them, and firmware makes its own. */
 int32_t krun_set_smbios_oem_strings(uint32_t ctx_id, const char* const oem_strings[]);
 /* The ids that the calling process takes on in krun_start_enter(). */
 int32_t krun_setuid(uint32_t ctx_id, const uid_t uid);

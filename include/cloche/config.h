@@ -298,6 +298,9 @@ struct Config {
   std::optional<std::string> command_line{};
   // For kGuests: firmware that ends at 4 GiB and starts at the reset vector, in the place of a kernel.
   std::string firmware_path{};
+  // The strings that the guest finds in its SMBIOS, in a structure of type 11, none of them empty: `dmidecode -t 11`,
+  // or /sys/firmware/dmi/tables/DMI as root. 255 at most, and 64 KiB together. Not with firmware, which makes its own.
+  std::vector<std::string> smbios_oem_strings{};
   NestedVms nested_vms = NestedVms::kHidden;
   // The file that the guest kernel's console is written to; empty: none.
   std::string console_path{};

@@ -38,6 +38,7 @@ Result<void> refuse_nul(const Config& config) {
   TRY(check("initramfs", config.initramfs_path));
   TRY(check("firmware", config.firmware_path));
   if (config.command_line) TRY(check("kernel command line", *config.command_line));
+  for (const std::string& each : config.smbios_oem_strings) TRY(check("SMBIOS OEM strings", each));
   TRY(check("kernel command line", config.extra_command_line));
   return check("console", config.console_path);
 }

@@ -4,6 +4,7 @@
 
 #include "api/place.h"
 #include "api/plan.h"
+#include "arch/x86_64/smbios.h"
 
 namespace cloche {
 namespace {
@@ -37,6 +38,14 @@ Result<void> check_guests(const Config& config) {
   return {};
 }
 
+// Made once more when the machine is; here for its errors.
+Result<void> check_smbios(const Config& config) {
+  if (!config.smbios_oem_strings.empty() && !config.firmware_path.empty())
+    return fail(ErrorCode::kInvalidArgument, "SMBIOS OEM strings: where there is firmware, they are its own");
+  TRY(x86_64::make_smbios(config.smbios_oem_strings));
+  return {};
+}
+
 }  // namespace
 
 Result<void> plan_boot(const Config& config, Plan& plan) {
@@ -44,6 +53,8 @@ Result<void> plan_boot(const Config& config, Plan& plan) {
   boot.is_guests = config.first_program == FirstProgram::kGuests;
   boot.kernel_format = static_cast<uint8_t>(config.kernel_format);
   boot.shows_nested_vms = config.nested_vms == NestedVms::kShown;
+  TRY(check_smbios(config));
+  boot.oem_strings = config.smbios_oem_strings;
   if (config.kernel_path.empty() && config.kernel_format != KernelFormat::kByContents)
     return fail(ErrorCode::kInvalidArgument, "kernel: it has a format, and there is none");
   if (!config.kernel_path.empty() && config.kernel_image)

@@ -58,6 +58,22 @@ TEST_F(PlanBootTest, FilesThatAreNotThereAreNamed) {
   EXPECT_THAT(why(config), HasSubstr("do not go together"));
 }
 
+TEST_F(PlanBootTest, OemStringsReachTheVm) {
+  Config config = quiet({.arguments = {"true"}});
+  config.smbios_oem_strings = {"one", "two"};
+  auto made = plan(config);
+  ASSERT_TRUE(made) << made.error().message();
+  EXPECT_EQ(made->vm.boot.oem_strings, config.smbios_oem_strings);
+  config.smbios_oem_strings.emplace_back();
+  EXPECT_THAT(why(config), HasSubstr("one is empty"));
+  config.smbios_oem_strings = {std::string("a\0b", 3)};
+  EXPECT_THAT(why(config), HasSubstr("SMBIOS OEM strings"));
+  config = guests();
+  config.firmware_path = fake_.write("firmware", "x");
+  config.smbios_oem_strings = {"one"};
+  EXPECT_THAT(why(config), HasSubstr("firmware"));
+}
+
 TEST_F(PlanBootTest, BelongsToAGuestOfItsOwnOnly) {
   Config config = guests();
   config.arguments = {"true"};

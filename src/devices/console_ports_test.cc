@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/testing/turns.h"
 #include "virtio/testing/fake_driver.h"
 
 namespace cloche {
@@ -76,10 +77,7 @@ class ConsolePortsTest : public testing::Test {
     winsize size{.ws_row = rows, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
     ASSERT_EQ(::ioctl(master_, TIOCSWINSZ, &size), 0);
   }
-  void poll_loop() {
-    loop_->at(EventLoop::Clock::now() + std::chrono::milliseconds(5), [this] { loop_->stop(); });
-    ASSERT_TRUE(loop_->run());
-  }
+  void poll_loop() { run_turns(*loop_, 32); }
   void tell(uint32_t port, ConsoleEvent event, uint16_t value) {
     ASSERT_TRUE(driver_->send(ConsolePorts::kControlTransmit, control(port, event, value)));
   }
@@ -234,8 +232,7 @@ TEST(ConsolePorts, AStreamWithoutAnOutputEndsWithItsInput) {
   to_guest.in.reset();
   for (unsigned queue : {ConsolePorts::receive_queue(0), ConsolePorts::kControlReceive}) driver.offer(queue, 128);
   ASSERT_TRUE(driver.kick(ConsolePorts::receive_queue(0)));
-  loop->at(EventLoop::Clock::now() + std::chrono::milliseconds(5), [&] { loop->stop(); });
-  ASSERT_TRUE(loop->run());
+  run_turns(*loop, 32);
   auto said = driver.collect(ConsolePorts::kControlReceive);
   ASSERT_EQ(said.size(), 1u);
   EXPECT_EQ(said[0].bytes, control(0, ConsoleEvent::kOpen, 0));

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/testing/turns.h"
+
 namespace cloche {
 namespace {
 
@@ -36,10 +38,7 @@ class SerialConsoleTest : public testing::Test {
     };
     console_.emplace(std::move(port), &irq_, *loop_, Log());
   }
-  void poll_loop() {
-    loop_->at(EventLoop::Clock::now() + std::chrono::milliseconds(5), [this] { loop_->stop(); });
-    ASSERT_TRUE(loop_->run());
-  }
+  void poll_loop() { run_turns(*loop_, 32); }
   void type(std::string_view text) const {
     ASSERT_EQ(::write(typed_.get(), text.data(), text.size()), static_cast<ssize_t>(text.size()));
   }

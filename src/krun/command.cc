@@ -1,6 +1,7 @@
 // What runs in the VM, and as whom.
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -74,9 +75,13 @@ int32_t krun_set_rlimits(uint32_t ctx_id, const char* const rlimits[]) {
   });
 }
 
-// No program in a VM of ours can read them: there is no SMBIOS without firmware.
 int32_t krun_set_smbios_oem_strings(uint32_t ctx_id, const char* const oem_strings[]) {
-  return with_context(ctx_id, [&](Context&) { return words_of(oem_strings) ? 0 : -EINVAL; });
+  return with_context(ctx_id, [&](Context& context) {
+    auto words = words_of(oem_strings);
+    if (!words || std::ranges::find(*words, "") != words->end()) return -EINVAL;
+    context.smbios_oem_strings = std::move(*words);
+    return 0;
+  });
 }
 
 int32_t krun_setuid(uint32_t ctx_id, const uid_t uid) {

@@ -72,6 +72,7 @@ struct Context {
   std::string kernel_path{}, extra_command_line{};
   KernelFormat kernel_format = KernelFormat::kByContents;
   std::string initramfs_path{}, firmware_path{};
+  std::vector<std::string> smbios_oem_strings{};
   std::optional<std::string> command_line{};  // krun_set_kernel()'s
   bool has_implicit_init = true;
   NestedVms nested_vms = NestedVms::kHidden;

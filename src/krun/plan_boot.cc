@@ -75,6 +75,7 @@ Result<void> plan_boot(const Context& context, Config& config) {
   config.nested_vms = context.nested_vms;
   config.firmware_path = context.firmware_path;
   if (!context.firmware_path.empty()) return {};
+  config.smbios_oem_strings = context.smbios_oem_strings;
   config.kernel_path = context.kernel_path;
   if (context.kernel_path.empty()) config.kernel_image = context.bundle;
   config.kernel_format = context.kernel_format;

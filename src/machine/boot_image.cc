@@ -115,7 +115,8 @@ Result<void> Machine::load_boot_image() {
   std::vector<std::byte> archive = TRY(make_initramfs());
   std::array<std::byte, kSeedBytes> seed;
   TRY(fill_from_host(seed));
-  TRY(x86_64::write_boot_params({kernel_, archive, command_line(), seed, config_.cpus}, memory_));
+  TRY(x86_64::write_boot_params({kernel_, archive, command_line(), seed, config_.cpus, config_.boot.oem_strings},
+                                memory_));
   timeline_.mark("write boot data");
   return {};
 }

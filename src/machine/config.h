@@ -37,6 +37,7 @@ struct MachineBoot {
   };
   Into into = Into::kCloche;
   boot::FileFormat kernel_format = boot::FileFormat::kByContents;
+  std::vector<std::string> oem_strings{};  // Of the SMBIOS; none with firmware.
   // For kGuests.
   std::string initramfs_path{};               // Empty: none.
   std::string firmware_path{};                // In the place of the kernel. Empty: none.

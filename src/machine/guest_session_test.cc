@@ -7,6 +7,8 @@
 #include <random>
 #include <thread>
 
+#include "base/testing/turns.h"
+
 namespace cloche {
 namespace {
 
@@ -21,10 +23,7 @@ class GuestSessionTest : public ::testing::Test {
     ASSERT_TRUE(session_.adopt(Fd(ends[1])));
   }
   void say(std::span<const std::byte> bytes) { ASSERT_TRUE(write_full(guest_.get(), bytes)); }
-  void serve() {
-    loop_->at(EventLoop::Clock::now() + 30ms, [this] { loop_->stop(); });
-    ASSERT_TRUE(loop_->run());
-  }
+  void serve() { run_turns(*loop_, 32); }
   std::unique_ptr<EventLoop> loop_ = EventLoop::create().value();
   int hellos_ = 0, exits_ = 0;
   std::vector<std::string> broken_;

@@ -267,7 +267,7 @@ TEST_F(AudienceTest, TheLastWordsAreWaitedForButNotForEver) {
     EXPECT_EQ(expect(slow, AgentFrame::kOutput).size(), half.size());
     return expect(slow, AgentFrame::kEnded);
   });
-  audience_->finish(EventLoop::Clock::now() + std::chrono::milliseconds(300));
+  audience_->finish(EventLoop::Clock::now() + std::chrono::seconds(2));
   EXPECT_EQ(reader.get(), "end");
   thread_ = std::thread([this] { ASSERT_TRUE(loop_->run()); });
 }

@@ -104,6 +104,7 @@ bool has_root_share(const wire::VmConfig& config) {
 MachineBoot boot_of(wire::VmBoot boot) {
   MachineBoot machine{.into = boot.is_guests ? MachineBoot::Into::kGuests : MachineBoot::Into::kCloche,
                       .kernel_format = static_cast<boot::FileFormat>(boot.kernel_format),
+                      .oem_strings = std::move(boot.oem_strings),
                       .initramfs_path = std::move(boot.initramfs_path),
                       .firmware_path = std::move(boot.firmware_path)};
   if (boot.has_command_line) machine.command_line = std::move(boot.command_line);

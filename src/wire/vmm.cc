@@ -361,6 +361,7 @@ void put_boot(Writer& to, const VmBoot& boot) {
   put_flag(to, boot.has_command_line);
   put_text(to, boot.command_line);
   put_flag(to, boot.shows_nested_vms);
+  to.put(boot.oem_strings);
 }
 
 void get_boot(Reader& from, VmBoot& boot) {
@@ -371,6 +372,7 @@ void get_boot(Reader& from, VmBoot& boot) {
   boot.has_command_line = get_flag(from);
   from.get(boot.command_line);
   boot.shows_nested_vms = get_flag(from);
+  from.get(boot.oem_strings);
 }
 
 }  // namespace

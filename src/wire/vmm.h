@@ -193,6 +193,7 @@ struct VmBoot {
   bool has_command_line = false;
   std::string command_line;  // In the place of ours.
   bool shows_nested_vms = false;
+  std::vector<std::string> oem_strings;  // Of the SMBIOS.
 };
 
 // One of GuestConsolePort of cloche/console.h. The descriptors are those of the VM's process; -1 is none.

@@ -51,7 +51,8 @@ VmConfig full_config() {
                  .firmware_path = "/firmware",
                  .has_command_line = true,
                  .command_line = "console=hvc0",
-                 .shows_nested_vms = true};
+                 .shows_nested_vms = true,
+                 .oem_strings = {"one", "two"}};
   config.shares[1].is_empty = true;
   config.sandbox.id = "abc";
   config.sandbox.directory = "/data/abc";

@@ -54,6 +54,7 @@ static void unknown_contexts(void) {
 static void nothing_where_something_belongs(uint32_t id) {
   uint8_t mac[6] = {2, 0, 0, 0, 0, 1};
   const char* const none[] = {NULL};
+  const char* const empty[] = {"a", "", NULL};
   CHECK(krun_set_root(id, NULL), -EINVAL);
   CHECK(krun_add_virtiofs(id, NULL, "/"), -EINVAL);
   CHECK(krun_add_virtiofs(id, "", "/"), -EINVAL);
@@ -61,6 +62,7 @@ static void nothing_where_something_belongs(uint32_t id) {
   CHECK(krun_set_workdir(id, NULL), -EINVAL);
   CHECK(krun_set_rlimits(id, NULL), -EINVAL);
   CHECK(krun_set_smbios_oem_strings(id, NULL), -EINVAL);
+  CHECK(krun_set_smbios_oem_strings(id, empty), -EINVAL);
   CHECK(krun_add_vsock_port(id, 1234, NULL), -EINVAL);
   CHECK(krun_add_net_unixstream(id, NULL, -1, mac, 0, 0), -EINVAL);
   CHECK(krun_add_net_unixstream(id, "/x", 5, mac, 0, 0), -EINVAL);

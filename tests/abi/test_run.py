@@ -74,6 +74,13 @@ def test_streams_of_the_programs_own_and_a_pause():
     assert b"to standard error\n" in outcome.err and b"paused and resumed\n" in outcome.err, outcome
 
 
+def test_strings_in_the_smbios():
+    script = "cat /sys/firmware/dmi/tables/DMI; cat /sys/class/dmi/id/product_name"
+    outcome = in_machine(compiled("smbios"), make_root(), script)
+    structure = b"\x0b\x05\x00\x0b\x02" + "io.systemd.credential:name=value\0caf\u00e9\0\0".encode()
+    assert outcome.code == 0 and structure in outcome.out and outcome.out.endswith(b"microVM\n"), outcome
+
+
 def test_a_root_on_a_disk():
     root, image, data, raw = make_root(), scratch("root.img"), scratch("data.qcow2"), scratch("data.raw")
     with open(raw, "wb") as file:

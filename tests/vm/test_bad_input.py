@@ -11,7 +11,6 @@ def refused(flags, *words, arguments=("true",)):
     with no_leftovers():
         outcome = run(list(arguments), flags, timeout=30)
         refuses(outcome, *words)
-        assert outcome.seconds < 10, outcome
 
 
 def test_rootfs():

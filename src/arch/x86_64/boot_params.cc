@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "arch/x86_64/layout.h"
+#include "arch/x86_64/smbios.h"
 
 namespace cloche::x86_64 {
 namespace {
@@ -105,6 +106,8 @@ Result<void> write_boot_params(const BootInput& input, const GuestMemory& memory
   TRY(memory.store(kZeroPage, params));
   TRY(write_page_tables(memory));
   TRY(write_gdt(memory));
+  std::vector<std::byte> smbios = TRY(make_smbios(input.oem_strings));
+  TRY(memory.copy_in(kSmbios, smbios));
   return memory.copy_in(kMpTable, make_mp_table(input.cpus));
 }
 

@@ -20,6 +20,7 @@ inline constexpr size_t kMaxCommandLine = 2048;  // COMMAND_LINE_SIZE of x86 Lin
 inline constexpr GuestAddr kMpTable{
     0x9fc00};  // Last KiB of base memory: where Linux looks for it (reserved in the map).
 inline constexpr uint64_t kBaseMemoryEnd = 0x9fc00;
+inline constexpr GuestAddr kSmbios{0xf0000};  // Where a guest without UEFI looks for it first (reserved in the map).
 inline constexpr uint64_t kHighMemory = 0x100000;
 
 // From 3 GiB to 4 GiB there is no memory: devices and interrupt controllers live there. What does not fit below goes

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/epoll.h>
 
+#include "base/testing/turns.h"
 #include "devices/net/testing/fake_back_end.h"
 
 namespace cloche::net {
@@ -19,11 +20,7 @@ class NetTest : public testing::Test {
              Log()),
         driver_(net_, acked) {}
 
-  // A turn of the loop or a few.
-  void poll_loop() {
-    loop_->at(EventLoop::Clock::now() + std::chrono::milliseconds(5), [this] { loop_->stop(); });
-    ASSERT_TRUE(loop_->run());
-  }
+  void poll_loop() { run_turns(*loop_, 32); }
   void offer(unsigned count, uint32_t size) {
     for (unsigned i = 0; i < count; ++i) driver_.offer(Net::kReceive, size);
     ASSERT_TRUE(driver_.kick(Net::kReceive));

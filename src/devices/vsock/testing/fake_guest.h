@@ -13,6 +13,7 @@
 #include <random>
 #include <string>
 
+#include "base/testing/turns.h"
 #include "devices/vsock/vsock.h"
 #include "virtio/testing/fake_driver.h"
 
@@ -21,11 +22,7 @@ namespace cloche::vsock {
 using virtio::Bytes;
 
 // Serves what is ready now, and what was posted, without waiting.
-inline void poll_loop(EventLoop& loop) {
-  // Between the two the loop looks at its descriptors once.
-  loop.post([&loop] { loop.post([&loop] { loop.stop(); }); });
-  ASSERT_TRUE(loop.run());
-}
+inline void poll_loop(EventLoop& loop) { run_turns(loop, 1); }
 
 inline Bytes random_bytes(size_t size, unsigned seed) {
   std::mt19937_64 random(seed);
