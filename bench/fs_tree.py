@@ -54,10 +54,12 @@ def make_repository(folder):
         file = folder / str(number // FILES_PER_FOLDER) / f"file{number}"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"file {number}\n" * 10, encoding="ascii")
-    identity = ("-c", "user.name=cloche", "-c", "user.email=cloche@localhost")
+    # Packed by ourselves: what git does by itself it does in the background, when the files are being read already.
+    settings = ("-c", "user.name=cloche", "-c", "user.email=cloche@localhost", "-c", "gc.auto=0")
     # Inode numbers change as the tree is unpacked elsewhere.
-    for words in (["init", "-q"], ["config", "core.checkStat", "minimal"], ["add", "-A"], ["commit", "-qm", "files"]):
-        subprocess.run(["git", *identity, *words], cwd=folder, check=True)
+    checks = ["config", "core.checkStat", "minimal"]
+    for words in (["init", "-q"], checks, ["add", "-A"], ["commit", "-qm", "files"], ["gc", "-q"]):
+        subprocess.run(["git", *settings, *words], cwd=folder, check=True)
 
 
 def make_linux_tar(tarball, path):
