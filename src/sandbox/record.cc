@@ -274,6 +274,7 @@ void list(auto& field, Config& config) {
   field("timeout_ms", config.timeout);
   field("kernel_path", config.kernel_path);
   field("extra_command_line", config.extra_command_line);
+  field("smbios_oem_strings", config.smbios_oem_strings);
   field("console_path", config.console_path);
   field("installation", config.installation);
 }

@@ -51,6 +51,7 @@ Record full_record() {
   vm.timeout = std::chrono::milliseconds(9);
   vm.input = Input::kCarried;
   vm.terminal = {.rows = 3, .columns = 4};
+  vm.smbios_oem_strings = {"one", "two"};
   return record;
 }
 
@@ -69,6 +70,7 @@ TEST(Record, ComesBack) {
   EXPECT_EQ(read->config.vm.limits[0].hard, kUnlimited);
   EXPECT_EQ(read->config.vm.input, Input::kCarried);
   EXPECT_EQ(read->config.vm.terminal->columns, 4);
+  EXPECT_EQ(read->config.vm.smbios_oem_strings, record.config.vm.smbios_oem_strings);
   EXPECT_EQ(read->config.restart.when, RestartWhen::kOnFailure);
   EXPECT_EQ(read->config.health.command, record.config.health.command);
   EXPECT_EQ(read->config.limits.processes, 77u);
