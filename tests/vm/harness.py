@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 # Debian's, which `./dev` has put there.
 LIBKRUNFW = str(pathlib.Path(__file__).resolve().parent.parent.parent / "build" / "libkrunfw5" / "libkrunfw.so.5")
+PATIENCE = 100  # Seconds for a program that does little, on a busy computer; a test has DEADLINE_SECONDS of run.py.
 BIG_MAPPING_KIB = 48 << 10  # The VMM's own mappings are far smaller, guest memory is larger.
 
 
@@ -68,7 +69,7 @@ def command(arguments, flags=()):
     return [settings.cloche, "run", *flags, "--", *arguments]
 
 
-def call(words, stdin=b"", timeout=60, environment=None, cwd=None):
+def call(words, stdin=b"", timeout=PATIENCE, environment=None, cwd=None):
     """Runs any program to its end."""
     began = time.monotonic()
     done = subprocess.run(
@@ -77,7 +78,7 @@ def call(words, stdin=b"", timeout=60, environment=None, cwd=None):
     return Outcome(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
 
 
-def run(arguments, flags=(), stdin=b"", timeout=60, environment=None, cwd=None):
+def run(arguments, flags=(), stdin=b"", timeout=PATIENCE, environment=None, cwd=None):
     """`cloche run FLAGS -- ARGUMENTS` to its end, with `stdin` as its input."""
     return call(command(arguments, flags), stdin, timeout, environment, cwd)
 

@@ -17,6 +17,7 @@ def test_iperf_both_ways():
     for direction, way in (((), "from"), (("--reverse",), "to")):
         client = ["iperf3", "--client", HOST, "--time", str(size(2, 30)), "--json", *direction]
         result = json.loads(succeeds(run(client, ["--net"], timeout=120)).out)
+        assert "error" not in result, result["error"]
         received = result["end"]["sum_received"]
         assert received["bytes"] > 100_000, result
         print(f"{way} the guest: {received['bits_per_second'] / 1e6:.0f} Mbit/s")
