@@ -14,8 +14,9 @@ def test_iperf_both_ways():
         ["iperf3", "--server", "--bind", HOST, "--forceflush"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     wait_until(lambda: b"listening" in server.stdout.readline(), what="iperf3")
-    for direction, way in (((), "from"), (("--reverse",), "to")):
-        client = ["iperf3", "--client", HOST, "--time", str(size(2, 30)), "--json", *direction]
+    # From the guest not for longer: Debian 12's passt resets a connection on which nothing comes back (docs/network.md).
+    for direction, way, seconds in (((), "from", size(2, 12)), (("--reverse",), "to", size(2, 30))):
+        client = ["iperf3", "--client", HOST, "--time", str(seconds), "--json", *direction]
         result = json.loads(succeeds(run(client, ["--net"], timeout=120)).out)
         assert "error" not in result, result["error"]
         received = result["end"]["sum_received"]
