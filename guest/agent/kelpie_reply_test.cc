@@ -1,6 +1,6 @@
 #include "guest/agent/kelpie_reply.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
 #include <random>

@@ -1,6 +1,6 @@
 #include "guest/agent/kelpie_request.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
 #include <random>
 

@@ -40,7 +40,7 @@ std::string get_text(const json& from) {
 
 // Each struct's fields stand in one list, which Put writes and Get reads: the two directions cannot differ.
 template <typename Fields, typename Struct>
-void list(Fields& fields, Struct& value);
+void list(Fields& fields, Struct& value) = delete;  // Every struct has a list of its own below.
 
 class Put {
  public:
@@ -326,9 +326,6 @@ void list(auto& field, Record& record) {
   field("created_ns", record.created_ns);
   field("config", record.config);
 }
-
-template <typename Fields, typename Struct>
-void list(Fields& fields, Struct& value) = delete;  // Every struct has a list of its own above.
 
 }  // namespace
 

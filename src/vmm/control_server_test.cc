@@ -38,7 +38,7 @@ class ControlServerTest : public testing::Test {
          },
          .may_connect = [this] { return may_connect_; },
          .connect =
-             [this](Fd client) { static_cast<void>(write_full(client.get(), std::as_bytes(std::span("agent", 5)))); }});
+             [](Fd client) { static_cast<void>(write_full(client.get(), std::as_bytes(std::span("agent", 5)))); }});
     ASSERT_TRUE(server) << server.error().message();
     server_ = std::move(*server);
     thread_ = std::thread([this] { ASSERT_TRUE(loop_->run()); });

@@ -14,7 +14,7 @@ def test_iperf_both_ways():
         ["iperf3", "--server", "--bind", HOST, "--forceflush"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     wait_until(lambda: b"listening" in server.stdout.readline(), what="iperf3")
-    # From the guest not for longer: Debian 12's passt resets a connection on which nothing comes back (docs/network.md).
+    # From the guest no longer: Debian 12's passt resets a connection on which nothing comes back (docs/network.md).
     for direction, way, seconds in (((), "from", size(2, 12)), (("--reverse",), "to", size(2, 30))):
         client = ["iperf3", "--client", HOST, "--time", str(seconds), "--json", *direction]
         result = json.loads(succeeds(run(client, ["--net"], timeout=120)).out)

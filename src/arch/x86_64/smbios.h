@@ -1,7 +1,9 @@
 // SMBIOS: what a guest is told of its machine, and strings of its owner's (DMTF DSP0134, version 3.2).
 #pragma once
 
+#include <span>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
