@@ -22,7 +22,7 @@ class PlanFixture : public ::testing::Test {
   static std::string why(const Result<Plan>& made) { return made ? "it is taken" : made.error().message(); }
   std::string why(const Config& config) { return why(plan(config)); }
 
-  FakeInstallation fake_{CLOCHE_FAKE_VMM};
+  FakeInstallation fake_{"/bin/true"};  // No plan here is carried out.
 };
 
 }  // namespace cloche
