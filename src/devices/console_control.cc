@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/append.h"
 #include "devices/console_message.h"
 #include "devices/console_ports.h"
 
@@ -14,12 +15,6 @@ constexpr int kMessagesPerTurn = 64;
 // In the order in which the driver is to hear of them.
 constexpr std::array kTold{ConsoleEvent::kAdd, ConsoleEvent::kConsole, ConsoleEvent::kResize, ConsoleEvent::kName,
                            ConsoleEvent::kOpen};
-
-template <typename T>
-void append(std::vector<std::byte>& to, const T& value) {
-  auto bytes = std::as_bytes(std::span(&value, 1));
-  to.insert(to.end(), bytes.begin(), bytes.end());
-}
 
 }  // namespace
 

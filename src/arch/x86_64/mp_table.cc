@@ -3,7 +3,9 @@
 #include <cstring>
 
 #include "arch/x86_64/boot_params.h"
+#include "arch/x86_64/checksum.h"
 #include "arch/x86_64/layout.h"
+#include "base/append.h"
 #include "base/endian.h"
 
 namespace cloche::x86_64 {
@@ -69,18 +71,6 @@ struct Interrupt {
   uint8_t pin = 0;
 };
 static_assert(sizeof(Interrupt) == 8);
-
-template <typename T>
-void append(std::vector<std::byte>& to, const T& entry) {
-  auto raw = std::as_bytes(std::span(&entry, 1));
-  to.insert(to.end(), raw.begin(), raw.end());
-}
-
-uint8_t checksum(std::span<const std::byte> bytes) {
-  uint8_t sum = 0;
-  for (std::byte each : bytes) sum = static_cast<uint8_t>(sum + static_cast<uint8_t>(each));
-  return static_cast<uint8_t>(-sum);
-}
 
 }  // namespace
 

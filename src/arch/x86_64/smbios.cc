@@ -4,7 +4,9 @@
 
 #include <array>
 
+#include "arch/x86_64/checksum.h"
 #include "arch/x86_64/layout.h"
+#include "base/append.h"
 #include "base/endian.h"
 
 namespace cloche::x86_64 {
@@ -59,14 +61,8 @@ struct End {  // Type 127, section 7.45.
 };
 static_assert(sizeof(End) == 4);
 
-template <typename T>
-void append(std::vector<std::byte>& to, const T& value) {
-  auto raw = std::as_bytes(std::span(&value, 1));
-  to.insert(to.end(), raw.begin(), raw.end());
-}
-
 template <typename Structure>
-void append(std::vector<std::byte>& to, const Structure& structure, std::span<const std::string> strings) {
+void append_with(std::vector<std::byte>& to, const Structure& structure, std::span<const std::string> strings) {
   append(to, structure);
   for (const std::string& each : strings) {
     auto raw = std::as_bytes(std::span(each.c_str(), each.size() + 1));
@@ -90,19 +86,17 @@ Result<std::vector<std::byte>> make_smbios(std::span<const std::string> oem_stri
   static const std::array<std::string, 3> kFirmware{"cloche", "1", "01/01/2026"};
   static const std::array<std::string, 2> kSystem{"cloche", "microVM"};
   std::vector<std::byte> table;
-  append(table, Firmware{}, kFirmware);
-  append(table, System{}, kSystem);
-  if (!oem_strings.empty()) append(table, OemStrings{.count = static_cast<uint8_t>(oem_strings.size())}, oem_strings);
-  append(table, End{}, {});
+  append_with(table, Firmware{}, kFirmware);
+  append_with(table, System{}, kSystem);
+  if (!oem_strings.empty())
+    append_with(table, OemStrings{.count = static_cast<uint8_t>(oem_strings.size())}, oem_strings);
+  append_with(table, End{}, {});
 
   EntryPoint entry{.most_bytes = static_cast<uint32_t>(table.size()), .table = kSmbios.value + sizeof(EntryPoint)};
   if (sizeof entry + table.size() > kMostSmbiosBytes)
     return wrong(
         fmt::format("they make {} bytes; there is room for {}", table.size(), kMostSmbiosBytes - sizeof entry));
-  uint8_t sum = 0;
-  for (std::byte each : std::as_bytes(std::span(&entry, 1)))
-    sum = static_cast<uint8_t>(sum + std::to_integer<int>(each));
-  entry.checksum = static_cast<uint8_t>(-sum);
+  entry.checksum = checksum(std::as_bytes(std::span(&entry, 1)));
   std::vector<std::byte> whole;
   append(whole, entry);
   whole.insert(whole.end(), table.begin(), table.end());
