@@ -25,7 +25,7 @@ file(COPY_FILE ${CMAKE_BINARY_DIR}/empty.cc.new ${CMAKE_BINARY_DIR}/empty.cc ONL
 add_library(cloche_headers OBJECT ${CMAKE_BINARY_DIR}/empty.cc)
 add_executable(cloche_test_headers ${CMAKE_BINARY_DIR}/empty.cc)  # Programs and libraries are compiled differently.
 set(common_headers <algorithm> <array> <chrono> <functional> <memory> <optional> <span> <string> <string_view> <vector>
-  <fmt/format.h>)
+  ${CMAKE_SOURCE_DIR}/src/base/format_once.h)
 target_precompile_headers(cloche_headers PRIVATE ${common_headers})
 target_precompile_headers(cloche_test_headers PRIVATE ${common_headers} <gtest/gtest.h> <gmock/gmock.h>)
 foreach(target cloche_headers cloche_test_headers)

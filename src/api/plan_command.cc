@@ -124,7 +124,7 @@ Result<void> plan_user(const Config& config, Plan& plan) {
   if (start.uid == kNobodyAtAll || start.gid == kNobodyAtAll)
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("user {}: {} is not a user or group", config.user.uid, kNobodyAtAll));
-  start.environment = {std::string("PATH=") + kPath, "HOME=" + account.home, "HOSTNAME=" + config.hostname};
+  start.environment = {fmt::format("PATH={}", kPath), "HOME=" + account.home, "HOSTNAME=" + config.hostname};
   if (config.terminal) start.environment.emplace_back("TERM=xterm");
   for (const std::string& variable : config.environment) {
     size_t equals = variable.find('=');

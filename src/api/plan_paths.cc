@@ -268,13 +268,13 @@ Result<void> plan_console(const Config& config, Plan& plan) {
   auto found = find_place("console", directory);
   if (!found && found.error().code == ErrorCode::kNotFound)
     return fail(ErrorCode::kNotFound, fmt::format("console {}: there is no such directory on this host", path));
-  Place parent = TRY(std::move(found));
-  std::string whole = parent.path == "/" ? "/" + name : parent.path + "/" + name;
+  std::string parent = TRY(std::move(found)).path;
+  std::string whole = parent.ends_with('/') ? parent + name : parent + "/" + name;
   struct stat status{};
   bool exists = ::stat(whole.c_str(), &status) == 0;
   if (exists && S_ISDIR(status.st_mode))
     return fail(ErrorCode::kInvalidArgument, fmt::format("console {}: is a directory; name a file", path));
-  if (::access(exists ? whole.c_str() : parent.path.c_str(), W_OK) < 0)
+  if (::access(exists ? whole.c_str() : parent.c_str(), W_OK) < 0)
     return fail(ErrorCode::kPermission, fmt::format("console {}: not writable for this user", path), errno);
   plan.vm.console_path = std::move(whole);
   return {};

@@ -84,8 +84,8 @@ Result<void> StateDirectory::make_token() const {
 }
 
 Result<std::string> StateDirectory::token() const {
-  std::string token = TRY(read_text_file(path("token"), kTokenBytes));
-  if (token.size() != kTokenBytes) return fail(ErrorCode::kHost, path("token") + " is damaged");
+  auto token = read_text_file(path("token"), kTokenBytes);
+  if (token && token->size() != kTokenBytes) token = fail(ErrorCode::kHost, path("token") + " is damaged");
   return token;
 }
 
