@@ -1,6 +1,7 @@
 // What a program needs that runs a VM in the place of a command: the user's signals and terminal, and an exit code.
 #pragma once
 
+#include <signal.h>
 #include <termios.h>
 
 #include <optional>
@@ -12,12 +13,13 @@
 
 namespace cloche {
 
-// From create() on, the signals that end or inform a program are held back and come out of next(). Those that were
-// ignored when we were started (nohup, a shell's background jobs) stay ignored. One per process.
+// From create() on, the signals that end or inform a program come out of next() instead, whichever thread they reach.
+// Those that are ignored (nohup, a shell's background jobs) stay ignored. All of it is as it was when this object goes.
+// For the thread that creates it; each of several threads with one gets every signal.
 class Signals {
  public:
   static Result<Signals> create();
-  Signals(Signals&& other) noexcept : fd_(other.fd_) { other.fd_ = -1; }
+  Signals(Signals&& other) noexcept : fd_(other.fd_), before_(other.before_) { other.fd_ = -1; }
   Signals& operator=(Signals&&) = delete;
   ~Signals();
 
@@ -25,8 +27,9 @@ class Signals {
   std::optional<int> next() const;  // Does not wait.
 
  private:
-  explicit Signals(int fd) : fd_(fd) {}
+  Signals(int fd, const sigset_t& before) : fd_(fd), before_(before) {}
   int fd_;
+  sigset_t before_;  // Those that the thread held back before.
 };
 
 // The size of the terminal on `fd`; the default where it does not say.
