@@ -94,8 +94,10 @@ int EventLoop::wait_ms() const {
   return static_cast<int>(std::clamp<int64_t>(ms, 0, 60'000));
 }
 
+// Those that are set meanwhile come after what else there is to do: work that sets itself anew would never end.
 void EventLoop::run_timers() {
-  while (!timers_.empty() && timers_.begin()->first.first <= Clock::now()) {
+  Clock::time_point now = Clock::now();
+  while (!timers_.empty() && timers_.begin()->first.first <= now) {
     auto work = std::move(timers_.begin()->second);
     timers_.erase(timers_.begin());
     work();

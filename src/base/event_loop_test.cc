@@ -71,6 +71,26 @@ TEST(EventLoop, StopsThoughWorkPostsItselfAnew) {
   EXPECT_LT(rounds, 10);
 }
 
+TEST(EventLoop, ATimerThatSetsItselfAnewLeavesOthersTheirTurn) {
+  auto loop = EventLoop::create().value();
+  auto event = EventFd::create().value();
+  event.signal();
+  int turns = 0;
+  bool served = false;
+  ASSERT_TRUE(loop->watch(event.fd(), EPOLLIN, [&](uint32_t) {
+    served = true;
+    loop->stop();
+  }));
+  std::function<void()> again = [&] {
+    if (++turns == 10'000) loop->stop();
+    if (turns < 10'000) loop->at(EventLoop::Clock::now(), again);
+  };
+  loop->at(EventLoop::Clock::now(), again);
+  ASSERT_TRUE(loop->run());
+  EXPECT_TRUE(served);
+  EXPECT_LT(turns, 100);
+}
+
 TEST(EventLoop, TimersFireInOrderAndCancel) {
   auto loop = EventLoop::create().value();
   std::vector<int> order;
