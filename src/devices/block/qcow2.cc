@@ -10,6 +10,11 @@
 #include "devices/block/raw.h"
 
 namespace cloche::block {
+namespace {
+
+constexpr uint64_t kMostUnreleased = 64 << 20;  // Bytes.
+
+}  // namespace
 
 using Kind = Qcow2Map::Place::Kind;
 
@@ -68,6 +73,7 @@ Result<Qcow2Disk::Run> Qcow2Disk::next_run(uint64_t offset, size_t size) {
   uint64_t cluster = offset >> layout_.cluster_bits, cluster_size = layout_.cluster_size();
   Run run{TRY(map_.find(cluster)), offset, std::min<uint64_t>(size, cluster_size - within(offset))};
   if (run.place.kind != Kind::kData) return run;
+  if (file_.writable() && !run.place.is_ours) return run;  // A write copies it alone.
   for (uint64_t expected = run.place.offset + cluster_size; run.size < size; expected += cluster_size) {
     Place next = TRY(map_.find(++cluster));
     if (next.kind != Kind::kData || next.offset != expected || next.is_ours != run.place.is_ours) break;
@@ -172,9 +178,10 @@ Result<void> Qcow2Disk::fill(const Run& run, uint64_t cluster_at, const Pieces& 
   return file_.write(cluster_at, bytes);
 }
 
-// Without flushes that mean something each change is brought to the file at once, so that it outlives our process.
+// Without flushes that mean something each change is brought to the file at once, so that it outlives our process. A
+// guest that never flushes would make the image grow for ever: what it gives up is free again only then.
 Result<void> Qcow2Disk::after_change() {
-  if (file_.options().sync == Sync::kFull) return {};
+  if (file_.options().sync == Sync::kFull && map_.unreleased() < kMostUnreleased) return {};
   return map_.settle();
 }
 

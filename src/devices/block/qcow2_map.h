@@ -46,6 +46,8 @@ class Qcow2Map {
   std::pair<uint64_t, uint64_t> compressed_range(uint64_t entry) const;
 
   Result<void> settle();
+  // Bytes of the clusters that settle() will release.
+  uint64_t unreleased() const { return released_.size() * layout_.cluster_size(); }
 
  private:
   Result<TableCache::Table*> table_of(uint64_t cluster);  // Null: there is none.

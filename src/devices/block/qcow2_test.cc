@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <random>
@@ -187,6 +188,20 @@ TEST_F(Qcow2Test, DiscardGivesSpaceBack) {
   write(1 << 20, 2 << 20, 2);  // Into clusters that were used before.
   ASSERT_TRUE(disk_->flush());
   EXPECT_LT(used(), before + (2 << 20));
+  expect_good();
+}
+
+TEST_F(Qcow2Test, AGuestThatNeverFlushesDoesNotMakeItGrow) {
+  make();
+  open();
+  for (unsigned i = 0; i < 4096; ++i) {  // Clusters of 64 KiB: 256 MiB.
+    write(0, 65536, i);
+    ASSERT_TRUE(disk_->discard(0, 65536));
+  }
+  struct stat status{};
+  ASSERT_EQ(::stat(path_.c_str(), &status), 0);
+  EXPECT_LT(status.st_size, 80 << 20);
+  std::fill_n(model_.begin(), 65536, std::byte{0});
   expect_good();
 }
 
