@@ -37,7 +37,7 @@ Block::Block(Options options, std::unique_ptr<Disk> disk, Log log)
   config_.max_discard_seg = Limits::kMostSegments;
   config_.discard_sector_alignment = uint32_t{4096 / kSectorBytes};  // A block of the host's file systems.
   config_.max_write_zeroes_sectors = Limits::kMostZeroSectors;
-  config_.max_write_zeroes_seg = Limits::kMostSegments;
+  config_.max_write_zeroes_seg = 1;
   config_.write_zeroes_may_unmap = 1;
 }
 

@@ -159,6 +159,7 @@ TEST_F(BlockTest, SegmentsThatCannotBe) {
     EXPECT_EQ(status(type, 0, segments({{0, 1, 2}})), kStatusUnsupp);
   }
   EXPECT_EQ(status(kTypeDiscard, 0, segments({{0, 1, kSegmentUnmap}})), kStatusUnsupp);
+  EXPECT_EQ(status(kTypeWriteZeroes, 0, segments({{0, 1, 0}, {1, 1, 0}})), kStatusIoErr);
   EXPECT_EQ(disk_->bytes[0], std::byte{'x'});  // Of a request that is wrong in part nothing is done.
 }
 

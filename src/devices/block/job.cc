@@ -87,11 +87,10 @@ uint8_t check(const Segment& segment, const Job& job, const Limits& limits) {
   return segment.sectors <= most && within(segment.sector, segment.sectors, limits) ? kStatusOk : kStatusIoErr;
 }
 
-// Nothing is done unless all segments are right.
+// Nothing is done unless all segments are right. Zeroes may have to be written, during which a reset waits.
 Answer clear(Job& job, Disk& disk, const Limits& limits) {
-  size_t count = job.data_size / sizeof(Segment);
-  if (limits.read_only || job.data_size % sizeof(Segment) != 0 || count == 0 || count > Limits::kMostSegments)
-    return refused();
+  size_t count = job.data_size / sizeof(Segment), most = job.type == kTypeDiscard ? Limits::kMostSegments : 1;
+  if (limits.read_only || job.data_size % sizeof(Segment) != 0 || count == 0 || count > most) return refused();
   std::vector<Segment> segments(count);
   if (!job.chain.copy_out(sizeof(Header), std::as_writable_bytes(std::span(segments)))) return refused();
   for (const Segment& segment : segments)
@@ -158,11 +157,12 @@ void execute(Job& job, Disk& disk, const Limits& limits) {
 }
 
 bool execute_at_once(Job& job, Disk& disk, const Limits& limits) {
+  if (job.chain.in_window || job.data_size > kMostAtOnce) return false;
   if (job.type == kTypeGetId) {
     finish(job, get_id(job, limits).status);
     return true;
   }
-  if (!is_transfer(job) || job.chain.in_window || job.data_size > kMostAtOnce || job.data_size == 0) return false;
+  if (!is_transfer(job) || job.data_size == 0) return false;
   if (!may_transfer(job, limits) || (job.type == kTypeOut && limits.write_through)) return false;
   uint64_t offset = job.sector * kSectorBytes;
   Pieces data = data_of(job);
