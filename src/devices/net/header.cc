@@ -55,7 +55,6 @@ bool checksum_in_frame(const Header& header, size_t size) {
 bool valid(const Header& header, size_t size, uint64_t features) {
   if (size < kLeastFrame || size > kMostFrame) return false;
   bool needs_checksum = (header.flags & Header::kNeedsCsum) != 0;
-  if ((header.flags & ~Header::kNeedsCsum) != 0) return false;
   if (needs_checksum && ((features & kCsum) == 0 || !checksum_in_frame(header, size))) return false;
   if (header.gso_type == Header::kGsoNone) return true;
   // A segment carries part of what its frame's checksum covers: whoever cuts has to compute it anew.

@@ -189,6 +189,7 @@ Result<bool> Net::take_packet(virtio::Queue& queue) {
   }
   if (back_end_->carries_headers()) {
     header.buffers = uint16_t{0};
+    header.flags = header.flags & Header::kNeedsCsum;
     std::memcpy(packet.data(), &header, sizeof header);
   } else if ((header.flags & Header::kNeedsCsum) != 0) {
     complete_checksum(header, packet.subspan(sizeof header));

@@ -80,6 +80,10 @@ TEST_F(NetTest, CompletesChecksumsForBareFrames) {
   wire_.keeps_headers = true;
   ASSERT_TRUE(transmit(packet_of(frame, header)));
   EXPECT_EQ(wire_.from_guest.back(), packet_of(frame, header));
+  Header more = header;
+  more.flags = uint8_t{Header::kNeedsCsum | 0x82};  // What nobody knows is for nobody else, either.
+  ASSERT_TRUE(transmit(packet_of(frame, more)));
+  EXPECT_EQ(wire_.from_guest.back(), packet_of(frame, header));
 }
 
 TEST_F(NetTest, InvalidPacketsAreLostAndTheirChainsComeBack) {
