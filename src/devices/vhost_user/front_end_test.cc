@@ -191,7 +191,7 @@ TEST(VhostUserFrontEnd, ANetworkHasNoControlQueueAndNeedsConfigSpaceForItsAddres
   FakeBackEnd bare({.features = ~0ull, .queues = 8});
   Rig rig({.type = 1}, bare);
   ASSERT_EQ(rig.front_end->queue_sizes().size(), 2u);
-  for (int bit : {3, 5, 16, 17, 22, 23}) EXPECT_EQ(rig.read_features() >> bit & 1, 0u) << bit;
+  for (int bit : {3, 5, 16, 17, 22, 23, 53}) EXPECT_EQ(rig.read_features() >> bit & 1, 0u) << bit;
   for (int bit : {0, 1, 7, 15}) EXPECT_EQ(rig.read_features() >> bit & 1, 1u) << bit;
   FakeBackEnd full({.features = ~0ull, .config = numbered(12)});
   Rig with({.type = 1, .queues = 2}, full);

@@ -14,7 +14,7 @@ constexpr uint64_t bits(std::initializer_list<int> numbers) {
 
 // A network's control queue is the front end's to serve, by the protocol, and this one has none: no feature that goes
 // through it, and one pair of queues.
-constexpr uint64_t kNeedsControlQueue = bits({2, 17, 18, 19, 20, 21, 22, 23, 57, 60, 62});
+constexpr uint64_t kNeedsControlQueue = bits({2, 17, 18, 19, 20, 21, 22, 23, 50, 52, 53, 57, 60, 62});
 constexpr uint64_t kNetConfig = bits({3, 5, 16, 63});  // MTU, MAC, STATUS, SPEED_DUPLEX.
 constexpr uint64_t kConsoleConfig = bits({0, 1});      // SIZE, MULTIPORT.
 
