@@ -57,6 +57,7 @@ Result<HeldFiles::Copies> HeldFiles::copy() const {
   copies.installation.vmm = self_fd_path(copies.vmm.get());
   copies.installation.kernel = self_fd_path(copies.kernel.get());
   copies.installation.init = self_fd_path(copies.init.get());
+  copies.installation.bundle_reader.clear();  // Whatever has its path now is somebody else's.
   return copies;
 }
 

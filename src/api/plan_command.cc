@@ -10,33 +10,14 @@
 
 #include "api/plan.h"
 #include "base/fd.h"
+#include "base/hostname.h"
 
 namespace cloche {
 namespace {
 
-constexpr size_t kMaxHostname = 64;     // Linux's __NEW_UTS_LEN.
-constexpr size_t kMaxLabel = 63;        // RFC 1123.
 constexpr size_t kMaxPasswd = 1 << 20;  // An /etc/passwd is far smaller; bounds what a strange root makes us read.
 constexpr uint32_t kNobodyAtAll = UINT32_MAX;  // (uid_t)-1: "leave as it is" to the system calls.
 constexpr const char* kPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-bool good_label(std::string_view label) {
-  auto good = [](char each) {
-    return (each >= 'a' && each <= 'z') || (each >= 'A' && each <= 'Z') || (each >= '0' && each <= '9') || each == '-';
-  };
-  return !label.empty() && label.size() <= kMaxLabel && label.front() != '-' && label.back() != '-' &&
-         std::ranges::all_of(label, good);
-}
-
-bool good_hostname(std::string_view name) {
-  if (name.size() > kMaxHostname) return false;
-  for (size_t at = 0; at <= name.size();) {
-    size_t end = std::min(name.find('.', at), name.size());
-    if (!good_label(name.substr(at, end - at))) return false;
-    at = end + 1;
-  }
-  return true;
-}
 
 // Sets "NAME=value", in the place of an earlier value.
 void set_variable(std::vector<std::string>& environment, std::string variable) {
@@ -97,7 +78,7 @@ Result<void> plan_command(const Config& config, Plan& plan) {
   if (config.arguments.empty() || config.arguments[0].empty())
     return fail(ErrorCode::kInvalidArgument,
                 "no command to run; give one after the flags: cloche run -- COMMAND ARGUMENT...");
-  if (!good_hostname(config.hostname))
+  if (!is_hostname(config.hostname))
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("hostname '{}': must be letters, digits, hyphens and dots, {} characters at most",
                             config.hostname, kMaxHostname));

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "cloche/preflight.h"
+#include "krun/held.h"
 #include "krun/log.h"
 #include "libkrun.h"
 
@@ -48,6 +49,7 @@ int find_note(dl_phdr_info* info, size_t, void* library) {
 // What the library holds; it stays loaded. A caller may change its root directory before it starts the VM: the
 // library's file is out of sight then, and so are the loader and the C library that another process would open it with.
 std::optional<KernelImage> find_bundle() {
+  if (!has_own_root()) return std::nullopt;
   void* library = ::dlopen("libkrunfw.so.5", RTLD_LAZY | RTLD_LOCAL);
   link_map* map = nullptr;
   if (library == nullptr || ::dlinfo(library, RTLD_DI_LINKMAP, &map) != 0) return std::nullopt;

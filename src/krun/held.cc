@@ -1,7 +1,10 @@
 #include "krun/held.h"
 
+#include <sys/stat.h>
+
 #include <cerrno>
 #include <exception>
+#include <optional>
 
 #include "cloche/own_installation.h"
 #include "libkrun.h"
@@ -18,10 +21,25 @@ Held hold() noexcept try {
   return fail(ErrorCode::kInternal, error.what(), ENOMEM);
 }
 
+struct RootId {
+  dev_t device;
+  ino_t inode;
+  bool operator==(const RootId&) const = default;
+};
+
+std::optional<RootId> root_now() {
+  struct stat status{};
+  if (::stat("/", &status) < 0) return std::nullopt;
+  return RootId{status.st_dev, status.st_ino};
+}
+
 const Held at_load = hold();
+const std::optional<RootId> root_at_load = root_now();
 
 }  // namespace
 
 Held held_installation() { return at_load; }
+
+bool has_own_root() { return root_at_load && root_now() == root_at_load; }
 
 }  // namespace cloche::krun

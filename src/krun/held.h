@@ -11,4 +11,8 @@ namespace cloche::krun {
 // What was found then; an error says what was missing.
 Result<std::shared_ptr<const HeldInstallation>> held_installation();
 
+// Whether "/" is what it was then. A container runtime's is the container's image: nothing that lies there may run
+// here.
+bool has_own_root();
+
 }  // namespace cloche::krun

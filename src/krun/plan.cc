@@ -14,6 +14,7 @@
 #include "cloche/foreground.h"
 #include "krun/config_file.h"
 #include "krun/environment.h"
+#include "krun/fit.h"
 #include "krun/held.h"
 #include "krun/log.h"
 #include "krun/plan_boot.h"
@@ -41,6 +42,10 @@ std::vector<InjectedFile> injected_of(const FileSystem& from) {
     files.push_back(std::move(file));
   }
   return files;
+}
+
+bool is_read_only(const Context& context, uint32_t disk) {
+  return disk < context.disks.size() && context.disks[disk].access == Access::kReadOnly;
 }
 
 Result<void> plan_file_systems(const Context& context, Config& config) {
@@ -71,7 +76,7 @@ Result<void> plan_file_systems(const Context& context, Config& config) {
   }
   if (context.root_disk) {
     config.root = {.source = RootSource::kDisk,
-                   .writes = Writes::kKept,
+                   .writes = is_read_only(context, context.root_disk->number) ? Writes::kRefused : Writes::kKept,
                    .disk = context.root_disk->number,
                    .file_system = context.root_disk->file_system,
                    .mount_options = context.root_disk->mount_options};
@@ -106,10 +111,9 @@ void plan_command(const Context& context, Config& config) {
     config.arguments = configured.arguments.empty() ? std::vector<std::string>{kShell} : configured.arguments;
   }
   config.working_directory = context.working_directory.value_or(configured.working_directory);
-  if (config.working_directory.empty()) config.working_directory = "/";
   config.limits = context.limits;
   config.hostname = value_of(config.environment, "HOSTNAME");
-  if (config.hostname.empty()) config.hostname = "localhost";
+  fit_command(config);
 }
 
 bool has_passt() {
@@ -117,7 +121,7 @@ bool has_passt() {
   std::string places = std::string(path == nullptr ? "" : path) + ":/usr/local/bin:/usr/bin";
   for (size_t at = 0; at < places.size();) {
     size_t end = std::min(places.find(':', at), places.size());
-    if (end > at && ::access((places.substr(at, end - at) + "/passt").c_str(), X_OK) == 0) return true;
+    if (places[at] == '/' && ::access((places.substr(at, end - at) + "/passt").c_str(), X_OK) == 0) return true;
     at = end + 1;
   }
   return false;
@@ -143,15 +147,17 @@ Tsi tsi_of(const Context& context, bool wants_inet, bool wants_unix) {
 
 // Where a program says nothing of networks, a guest of libkrun's reaches what its host does.
 void plan_ways_out(const Context& context, Config& config) {
-  config.vsock_ports = context.ports;
+  bool has_vsock = context.vsock != VsockChoice::kDisabled;
+  if (has_vsock) config.vsock_ports = context.ports;
   config.networks = context.networks;
-  if (config.networks.empty() && context.old_network) {
-    config.networks = {*context.old_network};
-    config.networks[0].mac = context.old_mac.value_or(std::array<uint8_t, 6>{0x5a, 0x94, 0xef, 0xe4, 0x0c, 0xee});
+  if (context.old_network) {
+    config.networks.push_back(*context.old_network);
+    config.networks.back().mac = context.old_mac.value_or(std::array<uint8_t, 6>{0x5a, 0x94, 0xef, 0xe4, 0x0c, 0xee});
   }
-  bool wants_inet = (context.tsi_features & KRUN_TSI_HIJACK_INET) != 0;
+  uint32_t features = has_vsock ? context.tsi_features : 0;
+  bool wants_inet = (features & KRUN_TSI_HIJACK_INET) != 0;
   if (context.vsock == VsockChoice::kImplicit) wants_inet = config.networks.empty();
-  bool wants_unix = (context.tsi_features & KRUN_TSI_HIJACK_UNIX) != 0;
+  bool wants_unix = (features & KRUN_TSI_HIJACK_UNIX) != 0;
   // libkrunfw's kernel gives a guest its host's sockets; with any other a network does as well as it can.
   if (config.kernel_image) {
     if (wants_inet || wants_unix) config.tsi = tsi_of(context, wants_inet, wants_unix);
@@ -159,7 +165,9 @@ void plan_ways_out(const Context& context, Config& config) {
   }
   if (wants_unix) write_log(Verbosity::kWarning, "UNIX sockets stay within the guest: its kernel is not libkrunfw's");
   if (!config.networks.empty() || !wants_inet) return;
-  if (!has_route())
+  if (!has_own_root())
+    write_log(Verbosity::kWarning, "the guest has no network: passt would be started from a root directory of others");
+  else if (!has_route())
     write_log(Verbosity::kWarning, "the guest has no network: this host has no route to one");
   else if (has_passt())
     config.networks.push_back({.ports = context.port_map.value_or(std::vector<PublishedPort>())});
@@ -178,6 +186,7 @@ Result<Config> plan(const Context& context) {
   plan_disks(context, config);
   config.vhost_user = context.vhost_user;
   plan_ways_out(context, config);
+  fit_size(config);
   if (config.first_program == FirstProgram::kCloche)
     plan_command(context, config);
   else if (planned = plan_guests_command_line(context, config); !planned)

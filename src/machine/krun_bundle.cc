@@ -66,6 +66,9 @@ Result<bool> is_krun_bundle(const std::string& path) {
 
 Result<boot::LoadedKernel> load_krun_bundle(const std::string& reader_path, const std::string& path,
                                             const GuestMemory& memory) {
+  if (reader_path.empty())
+    return bad(path,
+               "cannot be opened any more: cloche's programs are out of sight, as the root directory was changed");
   Fd image(::memfd_create("kernel", MFD_CLOEXEC));
   if (!image) return fail_errno("create a memory file");
   TRY(run_reader(reader_path, path, image));
