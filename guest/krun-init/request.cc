@@ -29,10 +29,6 @@ std::vector<std::string> choose_arguments(const Words& words, const krun::Config
 std::vector<std::string> make_environment(const Words& words, const krun::ConfiguredProcess& configured) {
   std::vector<std::string> environment = words.environment;
   krun::add_configured(environment, configured.environment);
-  // The kernel has values of its own for these two, which hide whether any were given.
-  for (std::string name : {"HOME", "TERM"})
-    if (std::string value = krun::value_of(environment, "KRUN_" + name); !value.empty())
-      krun::set_variable(environment, name + "=" + value);
   return environment;
 }
 

@@ -58,7 +58,7 @@ std::optional<ConfiguredProcess> parse_config(const std::string& text) try {
   json whole = json::parse(text);
   if (!whole.is_object()) return std::nullopt;
   const json& process = whole.contains("process") ? whole.at("process") : whole;
-  if (process.contains("args"))
+  if (process.contains("args") || process.contains("env") || process.contains("cwd"))
     return ConfiguredProcess{list_in(process, "args"), list_in(process, "env"), text_in(process, "cwd"),
                              memory_mounts_in(whole)};
   const json& image = whole.contains("Config") ? whole.at("Config") : whole;

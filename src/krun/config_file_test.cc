@@ -28,6 +28,14 @@ TEST(ConfigFileTest, ThreeShapesSayTheSame) {
   }
 }
 
+TEST(ConfigFileTest, AProcessMayLeaveItsArgumentsToOthers) {
+  auto found = parse_config(R"({"process": {"env": ["X=1"], "cwd": "/w"}})");
+  ASSERT_TRUE(found);
+  EXPECT_THAT(found->arguments, IsEmpty());
+  EXPECT_THAT(found->environment, ElementsAre("X=1"));
+  EXPECT_EQ(found->working_directory, "/w");
+}
+
 TEST(ConfigFileTest, WhatIsLeftOutIsEmpty) {
   auto found = parse_config(R"({"Cmd": ["sh"], "Entrypoint": null, "Env": null})");
   ASSERT_TRUE(found);

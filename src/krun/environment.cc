@@ -36,6 +36,9 @@ void add_configured(std::vector<std::string>& environment, const std::vector<std
     std::string_view name = name_of(variable);
     if (name == "HOME=" || name == "TERM=" || find(said, name) == said.end()) set_variable(environment, variable);
   }
+  for (std::string name : {"HOME", "TERM"})
+    if (std::string value = value_of(environment, "KRUN_" + name); !value.empty())
+      set_variable(environment, name + "=" + value);
 }
 
 }  // namespace cloche::krun

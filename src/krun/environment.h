@@ -14,7 +14,8 @@ std::string value_of(const std::vector<std::string>& environment, std::string_vi
 // left out.
 void set_variable(std::vector<std::string>& environment, const std::string& variable);
 
-// Adds the variables of a configuration: they stand back behind what is there, but for HOME and TERM.
+// Adds the variables of a configuration: they stand back behind what is there, but for HOME and TERM. For these two
+// somebody else, the kernel say, has values that hide whether any were given; KRUN_HOME and KRUN_TERM are above all.
 void add_configured(std::vector<std::string>& environment, const std::vector<std::string>& configured);
 
 }  // namespace cloche::krun

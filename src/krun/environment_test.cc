@@ -34,5 +34,12 @@ TEST(EnvironmentTest, OfWhatIsConfiguredHomeAndTermAloneTakePrecedence) {
   EXPECT_THAT(environment, ElementsAre("HOME=/root", "TERM=xterm", "A=said", "B=2"));
 }
 
+TEST(EnvironmentTest, HomeAndTermHaveNamesThatNobodyElseSets) {
+  std::vector<std::string> environment{"HOME=/", "KRUN_TERM=dumb"};
+  add_configured(environment, {"HOME=/root", "KRUN_HOME=/home"});
+  EXPECT_EQ(value_of(environment, "HOME"), "/home");
+  EXPECT_EQ(value_of(environment, "TERM"), "dumb");
+}
+
 }  // namespace
 }  // namespace cloche::krun

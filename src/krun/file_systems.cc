@@ -26,7 +26,15 @@ std::optional<std::string> path_of(const char* path) {
   return path == nullptr ? std::nullopt : std::optional<std::string>(path);
 }
 
-// Where its parent was added before, or is the host's, is found out when the VM starts.
+int32_t check_parent(const std::vector<Overlay>& overlays, const std::string& path) {
+  size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return 0;
+  auto found = std::ranges::find(overlays, path.substr(0, slash), &Overlay::path);
+  if (found == overlays.end()) return -ENOENT;
+  return found->is_directory ? 0 : -ENOTDIR;
+}
+
+// Whether its parent is a directory of the host's is found out when the VM starts.
 int32_t add_overlay(uint32_t id, const char* tag, const char* path, Overlay added) {
   return with_context(id, [&](Context& context) {
     if (tag == nullptr || path == nullptr) return -EINVAL;
@@ -36,6 +44,8 @@ int32_t add_overlay(uint32_t id, const char* tag, const char* path, Overlay adde
     added.path.erase(0, begin);
     auto found = std::ranges::find(context.file_systems, std::string_view(tag), &FileSystem::tag);
     if (found == context.file_systems.end()) return -ENOENT;
+    if (!found->path)  // Its directories are those that were added.
+      if (int32_t error = check_parent(found->overlays, added.path); error != 0) return error;
     found->overlays.push_back(std::move(added));
     return 0;
   });
@@ -84,7 +94,9 @@ int32_t krun_fs_add_overlay_dir(uint32_t ctx_id, const char* fs_tag, const char*
 
 int32_t krun_disable_implicit_init(uint32_t ctx_id) {
   return with_context(ctx_id, [](Context& context) {
-    context.has_implicit_init = false;
+    auto is_root = [](const FileSystem& other) { return other.tag == KRUN_FS_ROOT_TAG; };
+    // A root that is there already has its init in it.
+    if (std::ranges::none_of(context.file_systems, is_root)) context.has_implicit_init = false;
     return 0;
   });
 }

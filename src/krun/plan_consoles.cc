@@ -45,8 +45,9 @@ void set_streams(const ConsoleStreams& streams, Config& config) {
   config.streams = {streams.input, streams.output, streams.error};
   config.input = streams.input >= 0 ? Input::kCarried : Input::kNone;
   bool has_terminal = config.first_program == FirstProgram::kCloche;
-  if (has_terminal && is_terminal(streams.input) && is_terminal(streams.output))
-    config.terminal = terminal_size(streams.input);
+  // A terminal is one stream for both outputs: errors that go elsewhere would be lost in it.
+  bool is_whole = is_terminal(streams.output) && (streams.error < 0 || is_terminal(streams.error));
+  if (has_terminal && is_terminal(streams.input) && is_whole) config.terminal = terminal_size(streams.input);
 }
 
 // Those of the implicit console, unless there is none.

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -52,24 +53,25 @@ int32_t refuse(const Error& error) {
 
 Result<void> change_user(const Context& context) {
   if (context.gid && ::setgid(*context.gid) < 0)
-    return fail(ErrorCode::kPermission, fmt::format("become group {}", *context.gid), errno);
+    return fail(ErrorCode::kHost, fmt::format("become group {}", *context.gid), errno);
   if (context.uid && ::setuid(*context.uid) < 0)
-    return fail(ErrorCode::kPermission, fmt::format("become user {}", *context.uid), errno);
+    return fail(ErrorCode::kHost, fmt::format("become user {}", *context.uid), errno);
   return {};
 }
 
 using Terminals = std::vector<RawTerminal>;
 
-void pass_on(Vm& vm, int signal, const Terminals& terminals) {
+// `input` is what the command's terminal is.
+void pass_on(Vm& vm, int signal, const Terminals& terminals, int input) {
   if (signal == SIGCONT)
     for (const RawTerminal& terminal : terminals) terminal.apply();
   auto passed = signal != SIGCONT && signal != SIGWINCH ? vm.signal(signal)
-                : !terminals.empty()                    ? vm.resize(terminal_size(STDIN_FILENO))
+                : !terminals.empty()                    ? vm.resize(terminal_size(input))
                                                         : Result<void>();
   if (!passed) write_log(Verbosity::kWarning, passed.error().message());
 }
 
-Result<Outcome> wait_for(Running& run, const Signals& signals, const Terminals& terminals) {
+Result<Outcome> wait_for(Running& run, const Signals& signals, const Terminals& terminals, int input) {
   for (;;) {
     std::array<pollfd, 2> wait{{{-1, POLLIN, 0}, {signals.fd(), POLLIN, 0}}};
     int limit_ms = 0;
@@ -83,7 +85,7 @@ Result<Outcome> wait_for(Running& run, const Signals& signals, const Terminals& 
     }
     ::poll(wait.data(), wait.size(), limit_ms);
     std::scoped_lock lock(run.mutex);
-    while (auto signal = signals.next()) pass_on(run.vm, *signal, terminals);
+    while (auto signal = signals.next()) pass_on(run.vm, *signal, terminals, input);
   }
 }
 
@@ -94,7 +96,8 @@ Result<Outcome> run(uint32_t id, const Context& context) {
   auto vm = Vm::create(*config);
   if (!vm) return std::unexpected(std::move(vm).error());
   if (auto changed = change_user(context); !changed) return std::unexpected(std::move(changed).error());
-  ::prctl(PR_SET_NAME, ("VM:" + config->hostname).c_str());
+  const char* name = std::getenv("HOSTNAME");
+  ::prctl(PR_SET_NAME, name == nullptr ? "libkrun VM" : fmt::format("VM:{}", name).c_str());
   auto signals = Signals::create();
   if (!signals) return std::unexpected(std::move(signals).error());
   auto terminals = raw_terminals(*config);
@@ -105,7 +108,10 @@ Result<Outcome> run(uint32_t id, const Context& context) {
     std::scoped_lock lock(running().mutex);
     running().all[id] = entry;
   }
-  return wait_for(*entry, *signals, *terminals);
+  auto outcome = wait_for(*entry, *signals, *terminals, config->streams.input);
+  std::scoped_lock lock(running().mutex);
+  running().all.erase(id);
+  return outcome;
 }
 
 int32_t with_running(uint32_t id, Result<void> (Vm::*act)()) {

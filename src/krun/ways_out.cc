@@ -17,6 +17,9 @@ constexpr uint32_t kKnownFeatures = NET_FEATURE_CSUM | NET_FEATURE_GUEST_CSUM | 
                                     NET_FEATURE_GUEST_TSO6 | NET_FEATURE_GUEST_UFO | NET_FEATURE_HOST_TSO4 |
                                     NET_FEATURE_HOST_TSO6 | NET_FEATURE_HOST_UFO;
 
+constexpr uint32_t kTakesLarge = NET_FEATURE_GUEST_TSO4 | NET_FEATURE_GUEST_TSO6 | NET_FEATURE_GUEST_UFO;
+constexpr uint32_t kSendsLarge = NET_FEATURE_HOST_TSO4 | NET_FEATURE_HOST_TSO6 | NET_FEATURE_HOST_UFO;
+
 std::optional<std::array<uint8_t, 6>> mac_of(const uint8_t* bytes) {
   if (bytes == nullptr) return std::nullopt;
   std::array<uint8_t, 6> mac;
@@ -33,8 +36,12 @@ int32_t add(uint32_t id, Network network, const uint8_t* mac, Wanted wanted) {
     if (mac == nullptr || (wanted.features & ~kKnownFeatures) != 0 || (wanted.flags & ~wanted.known_flags) != 0)
       return -EINVAL;
     // A segment's checksum is never there.
-    bool segments = (wanted.features & (NET_FEATURE_GUEST_TSO4 | NET_FEATURE_GUEST_TSO6 | NET_FEATURE_GUEST_UFO)) != 0;
-    if (segments && (wanted.features & NET_FEATURE_GUEST_CSUM) == 0) return -EINVAL;
+    bool segments = (wanted.features & kTakesLarge) != 0;
+    if (segments && (wanted.features & NET_FEATURE_GUEST_CSUM) == 0) {
+      if (network.kind == NetworkKind::kTap) return -EINVAL;
+      wanted.features &= ~kTakesLarge;
+    }
+    if ((wanted.features & NET_FEATURE_CSUM) == 0) wanted.features &= ~kSendsLarge;
     network.mac = mac_of(mac);
     network.features = wanted.features;
     network.dhcp = (wanted.flags & NET_FLAG_DHCP_CLIENT) != 0 ? Dhcp::kOn : Dhcp::kOff;
@@ -53,6 +60,7 @@ int32_t set_old(uint32_t id, Network network) {
   return with_context(id, [&](Context& context) {
     if (!context.networks.empty()) return -EINVAL;
     network.dhcp = Dhcp::kOff;
+    network.features = COMPAT_NET_FEATURES;
     context.old_network = std::move(network);
     return 0;
   });
@@ -160,7 +168,7 @@ int32_t krun_set_net_mac(uint32_t ctx_id, uint8_t* const c_mac) {
 int32_t krun_set_port_map(uint32_t ctx_id, const char* const port_map[]) {
   return with_context(ctx_id, [&](Context& context) {
     if (context.vsock == VsockChoice::kDisabled) return -ENODEV;
-    if (!context.networks.empty() || context.old_network) return -EINVAL;
+    if (!context.networks.empty()) return -EINVAL;
     if (port_map == nullptr) {
       context.port_map.reset();
       return 0;
