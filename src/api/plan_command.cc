@@ -10,7 +10,7 @@
 
 #include "api/plan.h"
 #include "base/fd.h"
-#include "base/hostname.h"
+#include "cloche/hostname.h"
 
 namespace cloche {
 namespace {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "base/hostname.h"
+#include "cloche/hostname.h"
 #include "krun/log.h"
 
 namespace cloche::krun {

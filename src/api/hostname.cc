@@ -1,4 +1,4 @@
-#include "base/hostname.h"
+#include "cloche/hostname.h"
 
 #include <algorithm>
 
