@@ -94,3 +94,6 @@ def test_a_root_on_a_disk():
     assert lines[0] == "of the second disk" and "ext4" in lines[1] and "noatime" in lines[1], outcome
     assert call(["debugfs", "-R", "cat /file", image]).out == b"kept\n"
     assert call(["e2fsck", "-fn", image]).code == 0
+    outcome = in_machine(compiled("disk"), f"ro:{image}", data, "/bin/sh", "-c", "cat /file; echo lost > /file")
+    assert outcome.code != 0 and outcome.out == b"kept\n", outcome
+    assert b"Read-only file system" in outcome.err, outcome
